@@ -1,0 +1,203 @@
+#include "buf.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 256, VARINT_BITS = 7 };
+
+void rvs_buf_done(struct rvs_buf *buf)
+{
+	free(buf->bytes);
+	*buf = (struct rvs_buf)RVS_BUF_INIT;
+}
+
+uint8_t *rvs_buf_reserve(struct rvs_buf *buf, size_t extra)
+{
+	size_t capacity = buf->capacity ? buf->capacity : FIRST_CAPACITY;
+	uint8_t *bytes;
+
+	if (buf->failed || extra > SIZE_MAX / 4 - buf->len) {
+		buf->failed = true;
+		return NULL;
+	}
+	while (capacity < buf->len + extra)
+		capacity *= 2;
+	if (capacity != buf->capacity) {
+		bytes = realloc(buf->bytes, capacity);
+		if (!bytes) {
+			buf->failed = true;
+			return NULL;
+		}
+		buf->bytes = bytes;
+		buf->capacity = capacity;
+	}
+	return buf->bytes + buf->len;
+}
+
+void rvs_buf_put(struct rvs_buf *buf, const void *bytes, size_t len)
+{
+	uint8_t *end = rvs_buf_reserve(buf, len);
+
+	if (!end || len == 0)
+		return;
+	memcpy(end, bytes, len);
+	buf->len += len;
+}
+
+void rvs_buf_put_u8(struct rvs_buf *buf, uint8_t value)
+{
+	rvs_buf_put(buf, &value, sizeof(value));
+}
+
+void rvs_buf_put_u16(struct rvs_buf *buf, uint16_t value)
+{
+	value = htole16(value);
+	rvs_buf_put(buf, &value, sizeof(value));
+}
+
+void rvs_buf_put_u32(struct rvs_buf *buf, uint32_t value)
+{
+	value = htole32(value);
+	rvs_buf_put(buf, &value, sizeof(value));
+}
+
+void rvs_buf_put_u64(struct rvs_buf *buf, uint64_t value)
+{
+	value = htole64(value);
+	rvs_buf_put(buf, &value, sizeof(value));
+}
+
+void rvs_buf_put_varint(struct rvs_buf *buf, uint64_t value)
+{
+	uint8_t bytes[10];
+	size_t len = 0;
+
+	do {
+		bytes[len] = value & 0x7f;
+		value >>= VARINT_BITS;
+		if (value)
+			bytes[len] |= 0x80;
+		len++;
+	} while (value);
+	rvs_buf_put(buf, bytes, len);
+}
+
+void rvs_buf_put_signed(struct rvs_buf *buf, int64_t value)
+{
+	rvs_buf_put_varint(buf, ((uint64_t)value << 1) ^
+					(value < 0 ? UINT64_MAX : 0));
+}
+
+void rvs_buf_put_blob(struct rvs_buf *buf, const void *bytes, size_t len)
+{
+	rvs_buf_put_varint(buf, len);
+	rvs_buf_put(buf, bytes, len);
+}
+
+int rvs_buf_check(const struct rvs_buf *buf, struct rvs_error *err)
+{
+	return buf->failed ? rvs_error_no_memory(err) : 0;
+}
+
+struct rvs_cursor rvs_cursor_of(const void *bytes, size_t len)
+{
+	return (struct rvs_cursor){ bytes, (const uint8_t *)bytes + len,
+				    false };
+}
+
+size_t rvs_cursor_left(const struct rvs_cursor *cursor)
+{
+	return (size_t)(cursor->end - cursor->at);
+}
+
+const uint8_t *rvs_cursor_bytes(struct rvs_cursor *cursor, size_t len)
+{
+	const uint8_t *bytes = cursor->at;
+
+	if (cursor->failed || len > rvs_cursor_left(cursor)) {
+		cursor->failed = true;
+		return NULL;
+	}
+	cursor->at += len;
+	return bytes;
+}
+
+uint8_t rvs_cursor_u8(struct rvs_cursor *cursor)
+{
+	const uint8_t *bytes = rvs_cursor_bytes(cursor, 1);
+
+	return bytes ? *bytes : 0;
+}
+
+uint16_t rvs_cursor_u16(struct rvs_cursor *cursor)
+{
+	const uint8_t *bytes = rvs_cursor_bytes(cursor, 2);
+	uint16_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le16toh(value);
+}
+
+uint32_t rvs_cursor_u32(struct rvs_cursor *cursor)
+{
+	const uint8_t *bytes = rvs_cursor_bytes(cursor, 4);
+	uint32_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le32toh(value);
+}
+
+uint64_t rvs_cursor_u64(struct rvs_cursor *cursor)
+{
+	const uint8_t *bytes = rvs_cursor_bytes(cursor, 8);
+	uint64_t value = 0;
+
+	if (bytes)
+		memcpy(&value, bytes, sizeof(value));
+	return le64toh(value);
+}
+
+uint64_t rvs_cursor_varint(struct rvs_cursor *cursor)
+{
+	uint64_t value = 0;
+	unsigned shift;
+
+	for (shift = 0; shift < 64; shift += VARINT_BITS) {
+		uint8_t byte = rvs_cursor_u8(cursor);
+
+		if (cursor->failed)
+			return 0;
+		/* The tenth byte holds the last bit alone. */
+		if (shift == 63 && byte > 1)
+			break;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			return value;
+	}
+	cursor->failed = true;
+	return 0;
+}
+
+int64_t rvs_cursor_signed(struct rvs_cursor *cursor)
+{
+	uint64_t value = rvs_cursor_varint(cursor);
+
+	return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+const uint8_t *rvs_cursor_blob(struct rvs_cursor *cursor, size_t max,
+			       size_t *ret_len)
+{
+	uint64_t len = rvs_cursor_varint(cursor);
+
+	*ret_len = 0;
+	if (cursor->failed || len > max) {
+		cursor->failed = true;
+		return NULL;
+	}
+	*ret_len = (size_t)len;
+	return rvs_cursor_bytes(cursor, (size_t)len);
+}

@@ -1,0 +1,299 @@
+/*
+ * Create: make a snapshot.
+ */
+#include <rvs/job.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/pool.h"
+#include "describe.h"
+#include "press.h"
+#include "prior.h"
+#include "source/scan.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+#include "store/writer.h"
+#include "survey.h"
+
+/* What a snapshot is made with; freed from the last to the first. */
+struct making {
+	struct rvs_store *store;
+	const struct rvs_create_options *options;
+	struct rvs_source *source;
+	struct rvs_snapshot base; /* id empty: none */
+	struct rvs_prior *prior;
+	struct rvs_pool *pool;
+	struct rvs_writer *writer;
+	struct rvs_press *press;
+	struct rvs_survey survey;
+	struct rvs_snapshot record;
+};
+
+static void making_done(struct making *m)
+{
+	rvs_snapshot_done(&m->record);
+	rvs_survey_done(&m->survey);
+	rvs_press_free(m->press);
+	rvs_writer_free(m->writer);
+	rvs_pool_free(m->pool);
+	rvs_prior_free(m->prior);
+	rvs_snapshot_done(&m->base);
+	rvs_source_free(m->source);
+}
+
+static void warn_user(const struct rvs_create_options *options,
+		      const char *text)
+{
+	if (options->monitor.warning)
+		options->monitor.warning(options->monitor.arg, text);
+}
+
+/* ---- what was asked for ---- */
+
+static int check_options(const struct rvs_store *store,
+			 const struct rvs_create_options *options,
+			 struct rvs_error *err)
+{
+	size_t i;
+
+	if (options->name && *options->name &&
+	    rvs_snapshot_check_name(options->name, err) < 0)
+		return RVS_ERR_USAGE;
+	if (options->full && options->base)
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "a full snapshot has no base");
+	if (!options->source && !store->config.source)
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "the store names no source: give one");
+	for (i = 0; i < options->metadata_count; i++)
+		if (!*options->metadata[i].key)
+			return rvs_error_set(err, RVS_ERR_USAGE,
+					     "a metadata key is empty");
+	return 0;
+}
+
+static int find_base(struct making *m, const struct rvs_snapshot_list *list,
+		     struct rvs_error *err)
+{
+	ssize_t place = (ssize_t)list->count - 1;
+
+	if (m->options->full || (place < 0 && !m->options->base))
+		return 0;
+	if (m->options->base)
+		place = rvs_snapshot_find_in(list, m->options->base, err);
+	if (place < 0)
+		return (int)place;
+	return rvs_snapshot_copy(&list->items[place], &m->base, err);
+}
+
+/* A base that was not asked for by name may be damaged: then the snapshot is
+ * full, since it must not fail night after night. */
+static int load_prior(struct making *m, struct rvs_error *err)
+{
+	struct rvs_error why = RVS_ERROR_INIT;
+	char text[RVS_ERROR_TEXT_MAX + 64];
+	int r;
+
+	if (!m->base.id[0])
+		return 0;
+	r = rvs_prior_new(m->store, &m->base, &m->prior, &why);
+	if (r == 0)
+		return 0;
+	if (m->options->base ||
+	    (r != RVS_ERR_CORRUPT && r != RVS_ERR_MISSING)) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	(void)snprintf(text, sizeof(text), "%s; making a full snapshot instead",
+		       why.text);
+	warn_user(m->options, text);
+	rvs_snapshot_done(&m->base);
+	return 0;
+}
+
+static int resolve(struct making *m, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_snapshot_list_done)
+	struct rvs_snapshot_list list = { NULL, 0 };
+	const char *name = m->options->name;
+	const char *source = m->options->source;
+	int r = rvs_snapshot_list(m->store, &list, NULL, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (name && *name && rvs_snapshot_name_taken(&list, name))
+		return rvs_error_set(err, RVS_ERR_EXISTS,
+				     "there is a snapshot \"%s\" already",
+				     name);
+	r = find_base(m, &list, err);
+	if (r == 0)
+		r = load_prior(m, err);
+	return r < 0 ? r :
+		       rvs_source_open(source ? source :
+						m->store->config.source,
+				       &m->source, err);
+}
+
+/* ---- the record ---- */
+
+static int make_id(struct timespec now, char ret[RVS_ID_SIZE],
+		   struct rvs_error *err)
+{
+	uint16_t salt;
+	struct tm tm;
+	char time[32];
+
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		return rvs_error_errno(err, "cannot get random bytes");
+	if (!gmtime_r(&now.tv_sec, &tm) || tm.tm_year > 9999 - 1900 ||
+	    strftime(time, sizeof(time), "%Y%m%dT%H%M%SZ", &tm) != 16)
+		return rvs_error_set(err, RVS_ERR_FAILED,
+				     "the clock shows no usable time");
+	(void)snprintf(ret, RVS_ID_SIZE, "%.16s-%04" PRIx16, time, salt);
+	return 0;
+}
+
+static int copy_metadata(const struct rvs_create_options *options,
+			 struct rvs_snapshot *record)
+{
+	size_t i;
+
+	record->metadata = calloc(options->metadata_count + 1,
+				  sizeof(*record->metadata));
+	if (!record->metadata)
+		return -1;
+	for (i = 0; i < options->metadata_count; i++) {
+		struct rvs_metadata *m =
+			&record->metadata[record->metadata_count++];
+
+		m->key = strdup(options->metadata[i].key);
+		m->value = strdup(options->metadata[i].value);
+		if (!m->key || !m->value)
+			return -1;
+	}
+	return 0;
+}
+
+static int begin_record(struct making *m, struct rvs_error *err)
+{
+	struct rvs_snapshot *record = &m->record;
+	const char *name = m->options->name;
+	struct timespec now;
+	int r;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	r = make_id(now, record->id, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(record->name, sizeof(record->name), "%s",
+		       name && *name ? name : record->id);
+	record->incremental = m->prior != NULL;
+	memcpy(record->base_id, m->base.id, sizeof(record->base_id));
+	record->source = strdup(rvs_source_path(m->source));
+	record->tool_version = strdup(RVS_VERSION);
+	if (!record->source || !record->tool_version ||
+	    copy_metadata(m->options, record) < 0)
+		return rvs_error_no_memory(err);
+	return 0;
+}
+
+/* ---- making it ---- */
+
+static int open_parts(struct making *m, struct rvs_error *err)
+{
+	int r = rvs_pool_new(m->store->options.threads, &m->pool, err);
+
+	if (r == 0)
+		r = rvs_writer_new(m->store, m->record.id, &m->writer, err);
+	if (r == 0)
+		r = rvs_press_new(m->writer, m->pool, m->store->config.level,
+				  &m->press, err);
+	return r;
+}
+
+static int survey(struct making *m, struct rvs_error *err)
+{
+	const struct rvs_survey_options options = {
+		.store = m->store,
+		.source = m->source,
+		.pool = m->pool,
+		.writer = m->writer,
+		.press = m->press,
+		.prior = m->prior,
+		.prior_scan = m->base.created_at,
+		.volume = m->prior ? rvs_tree_volume_count(
+					     rvs_prior_tree(m->prior)) :
+				     0,
+		.rehash = m->options->rehash,
+		.best_effort = m->options->best_effort,
+		.monitor = &m->options->monitor,
+	};
+	int r = rvs_survey_run(&options, &m->survey, err);
+
+	m->record.created_at = m->survey.moment;
+	(void)snprintf(m->record.consistency, sizeof(m->record.consistency),
+		       "%s", m->survey.settled ? "settled" : "best-effort");
+	return r;
+}
+
+/* Once the snapshot is seen it stays: this is the last place to stop. */
+static int check_cancelled(const struct making *m, struct rvs_error *err)
+{
+	const struct rvs_monitor *monitor = &m->options->monitor;
+
+	if (monitor->cancelled && monitor->cancelled(monitor->arg))
+		return rvs_error_set(err, RVS_ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
+static int make(struct making *m, struct rvs_error *err)
+{
+	int r = rvs_writer_sweep(m->store, err);
+
+	if (r == 0)
+		r = resolve(m, err);
+	if (r == 0)
+		r = begin_record(m, err);
+	if (r == 0)
+		r = open_parts(m, err);
+	if (r == 0)
+		r = survey(m, err);
+	if (r == 0)
+		r = rvs_describe(&m->survey, m->prior, m->press, &m->record,
+				 err);
+	if (r == 0)
+		r = check_cancelled(m, err);
+	if (r == 0)
+		r = rvs_writer_commit(m->writer, &m->record, err);
+	return r;
+}
+
+int rvs_create(struct rvs_store *store,
+	       const struct rvs_create_options *options,
+	       struct rvs_snapshot *ret, struct rvs_error *err)
+{
+	const struct rvs_backend_ops *ops = store->backend->ops;
+	struct making m = { .store = store, .options = options };
+	int r = check_options(store, options, err);
+
+	if (r < 0)
+		return r;
+	r = ops->lock(store->backend, options->wait, options->monitor.cancelled,
+		      options->monitor.arg, err);
+	if (r < 0)
+		return r;
+	r = make(&m, err);
+	if (r == 0 && ret) {
+		*ret = m.record;
+		m.record = (struct rvs_snapshot){ 0 };
+	}
+	making_done(&m);
+	ops->unlock(store->backend);
+	return r;
+}

@@ -1,0 +1,668 @@
+#include "scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "format/manifest.h"
+
+enum {
+	TEXT_CHUNK = 256 << 10,
+	PATH_PIECE_MAX = 4000, /* below PATH_MAX */
+	CANCEL_EVERY = 1024,   /* items */
+};
+
+struct rvs_source {
+	char *path;
+	int fd;     /* the directory, or the one that holds the file */
+	char *file; /* the file's name, or NULL */
+};
+
+struct rvs_chunk {
+	struct rvs_chunk *next;
+	size_t used;
+	size_t size;
+	char bytes[];
+};
+
+/* ---- the source ---- */
+
+void rvs_source_free(struct rvs_source *source)
+{
+	if (!source)
+		return;
+	if (source->fd >= 0)
+		(void)close(source->fd);
+	free(source->path);
+	free(source->file);
+	free(source);
+}
+
+void rvs_source_cleanup(struct rvs_source **source)
+{
+	rvs_source_free(*source);
+}
+
+const char *rvs_source_path(const struct rvs_source *source)
+{
+	return source->path;
+}
+
+/* Open the directory @source->path, or the one in which that file lies. */
+static int open_root(struct rvs_source *source, struct rvs_error *err)
+{
+	const char *slash = strrchr(source->path, '/');
+	RVS_CLEANUP(rvs_cleanup_free) char *directory = strdup(source->path);
+	struct stat st;
+
+	if (stat(source->path, &st) < 0)
+		return rvs_error_errno(err, "source %s", source->path);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "source %s: neither a directory nor a "
+				     "regular file", source->path);
+	if (S_ISREG(st.st_mode)) {
+		source->file = strdup(slash + 1);
+		if (!source->file || !directory)
+			return rvs_error_no_memory(err);
+		directory[slash == source->path ? 1 : slash - source->path] =
+			'\0';
+	}
+	if (!directory)
+		return rvs_error_no_memory(err);
+	source->fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (source->fd < 0)
+		return rvs_error_errno(err, "source %s", directory);
+	return 0;
+}
+
+int rvs_source_open(const char *path, struct rvs_source **ret,
+		    struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_source_cleanup)
+	struct rvs_source *source = calloc(1, sizeof(*source));
+	int r;
+
+	if (!source)
+		return rvs_error_no_memory(err);
+	source->fd = -1;
+	source->path = realpath(path, NULL);
+	if (!source->path)
+		return rvs_error_errno(err, "source %s", path);
+	r = open_root(source, err);
+	if (r < 0)
+		return r;
+	*ret = rvs_take(source);
+	return 0;
+}
+
+/* ---- the walk ---- */
+
+struct inode_key {
+	uint64_t dev, ino;
+	uint32_t item;
+};
+
+struct walk {
+	struct rvs_scan *scan;
+	const struct rvs_scan_options *options;
+	uint32_t capacity;
+	dev_t dev;                /* of the source's root */
+	dev_t store_dev;
+	ino_t store_ino;
+	struct inode_key *links;  /* open addressing; item 0 is a free place */
+	size_t link_count;
+	size_t link_capacity;
+	struct rvs_error *err;
+};
+
+struct names {
+	char **items;
+	size_t count;
+};
+
+static void names_done(struct names *names)
+{
+	while (names->count > 0)
+		free(names->items[--names->count]);
+	free(names->items);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_names(int fd, struct names *ret)
+{
+	RVS_CLEANUP(rvs_cleanup_dir) DIR *dir = NULL;
+	struct dirent *entry;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir)
+		return -1;
+	rewinddir(dir); /* the copy shares its place with @fd */
+	while ((errno = 0, entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		/* Powers of two are when it is full. */
+		if ((ret->count & (ret->count - 1)) == 0) {
+			char **items = reallocarray(
+				ret->items, ret->count ? 2 * ret->count : 1,
+				sizeof(*items));
+
+			if (!items)
+				return -1;
+			ret->items = items;
+		}
+		ret->items[ret->count] = strdup(entry->d_name);
+		if (!ret->items[ret->count])
+			return -1;
+		ret->count++;
+	}
+	if (errno)
+		return -1;
+	if (ret->count > 1)
+		qsort(ret->items, ret->count, sizeof(*ret->items),
+		      compare_names);
+	return 0;
+}
+
+static const char *keep_text(struct rvs_scan *scan, const char *text)
+{
+	size_t len = strlen(text) + 1;
+	struct rvs_chunk *chunk = scan->text;
+
+	if (!chunk || chunk->used + len > chunk->size) {
+		size_t size = len > TEXT_CHUNK ? len : TEXT_CHUNK;
+
+		chunk = malloc(sizeof(*chunk) + size);
+		if (!chunk)
+			return NULL;
+		chunk->next = scan->text;
+		chunk->size = size;
+		chunk->used = 0;
+		scan->text = chunk;
+	}
+	chunk->used += len;
+	return memcpy(chunk->bytes + chunk->used - len, text, len);
+}
+
+static size_t place_of(const struct walk *walk, uint64_t dev, uint64_t ino)
+{
+	size_t at = (ino * 0x9e3779b97f4a7c15u ^ dev) >> 7;
+
+	for (;; at++) {
+		const struct inode_key *k =
+			&walk->links[at & (walk->link_capacity - 1)];
+
+		if (k->item == 0 || (k->dev == dev && k->ino == ino))
+			return at & (walk->link_capacity - 1);
+	}
+}
+
+static int grow_links(struct walk *walk)
+{
+	struct inode_key *old = walk->links;
+	size_t old_capacity = walk->link_capacity, i;
+	size_t capacity = old_capacity ? 2 * old_capacity : 64;
+
+	walk->links = calloc(capacity, sizeof(*walk->links));
+	if (!walk->links) {
+		walk->links = old;
+		return -1;
+	}
+	walk->link_capacity = capacity;
+	for (i = 0; i < old_capacity; i++)
+		if (old[i].item != 0)
+			walk->links[place_of(walk, old[i].dev, old[i].ino)] =
+				old[i];
+	free(old);
+	return 0;
+}
+
+/* The first item of the inode, which is @index when it is new. */
+static int first_link(struct walk *walk, const struct stat *st, uint32_t index,
+		      uint32_t *ret)
+{
+	struct inode_key *key;
+
+	if (2 * walk->link_count >= walk->link_capacity && grow_links(walk) < 0)
+		return -1;
+	key = &walk->links[place_of(walk, st->st_dev, st->st_ino)];
+	if (key->item == 0) {
+		*key = (struct inode_key){ st->st_dev, st->st_ino, index };
+		walk->link_count++;
+	}
+	*ret = key->item;
+	return 0;
+}
+
+static bool later(struct timespec a, struct timespec b)
+{
+	return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec :
+				      a.tv_nsec > b.tv_nsec;
+}
+
+static int add_item(struct walk *walk, uint32_t parent, const char *name,
+		    const char *target, const struct stat *st)
+{
+	struct rvs_scan *scan = walk->scan;
+	struct rvs_item *item;
+
+	if (scan->count == walk->capacity) {
+		uint32_t capacity = walk->capacity ? 2 * walk->capacity : 64;
+		struct rvs_item *items = reallocarray(scan->items, capacity,
+						      sizeof(*items));
+
+		if (!items || capacity > UINT32_MAX / 2)
+			return rvs_error_no_memory(walk->err);
+		scan->items = items;
+		walk->capacity = capacity;
+	}
+	item = &scan->items[scan->count];
+	*item = (struct rvs_item){ .name = keep_text(scan, name),
+				   .ino = st->st_ino,
+				   .size = (uint64_t)st->st_size,
+				   .blocks = (uint64_t)st->st_blocks,
+				   .mtime = st->st_mtim,
+				   .ctime = st->st_ctim,
+				   .parent = parent,
+				   .link = scan->count,
+				   .mode = st->st_mode,
+				   .uid = st->st_uid,
+				   .gid = st->st_gid };
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
+		item->rdev_major = major(st->st_rdev);
+		item->rdev_minor = minor(st->st_rdev);
+	}
+	if (target)
+		item->target = keep_text(scan, target);
+	if (!item->name || (target && !item->target))
+		return rvs_error_no_memory(walk->err);
+	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1 &&
+	    first_link(walk, st, scan->count, &item->link) < 0)
+		return rvs_error_no_memory(walk->err);
+	if (later(st->st_ctim, scan->newest))
+		scan->newest = st->st_ctim;
+	scan->count++;
+	return 0;
+}
+
+static void warn_about(struct walk *walk, const char *path, const char *what)
+{
+	char text[RVS_ERROR_TEXT_MAX];
+
+	if (!walk->options->warning)
+		return;
+	(void)snprintf(text, sizeof(text), "%.1500s: %s", path, what);
+	walk->options->warning(walk->options->arg, text);
+}
+
+static bool is_mount_of_store(const struct walk *walk, int fd)
+{
+	char uuid[64];
+	ssize_t n = fgetxattr(fd, "user.ruvsnap.store", uuid, sizeof(uuid));
+
+	return walk->options->store_uuid && n > 0 &&
+	       strlen(walk->options->store_uuid) == (size_t)n &&
+	       !memcmp(uuid, walk->options->store_uuid, (size_t)n);
+}
+
+/* 0: walk in; 1: leave it empty. */
+static int may_enter(struct walk *walk, int fd, const struct stat *st,
+		     const char *name)
+{
+	if (st->st_dev == walk->store_dev && st->st_ino == walk->store_ino)
+		return rvs_error_set(walk->err, RVS_ERR_USAGE,
+				     "%s: the store lies inside the source; "
+				     "move it outside", name);
+	if (st->st_dev == walk->dev)
+		return 0;
+	if (is_mount_of_store(walk, fd))
+		return rvs_error_set(walk->err, RVS_ERR_USAGE,
+				     "%s: the store is mounted inside the "
+				     "source; mount it elsewhere", name);
+	warn_about(walk, name, "another filesystem, not entered");
+	return 1;
+}
+
+static int walk_names(struct walk *walk, int fd, uint32_t index);
+
+static int walk_directory(struct walk *walk, int dirfd, const char *name,
+			  uint32_t parent)
+{
+	RVS_CLEANUP(rvs_cleanup_fd)
+	int fd = openat(dirfd, name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	uint32_t index;
+	int r;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0; /* gone since it was listed */
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return rvs_error_errno(walk->err, "%s", name);
+	index = walk->scan->count;
+	r = add_item(walk, parent, name, NULL, &st);
+	if (r < 0)
+		return r;
+	r = may_enter(walk, fd, &st, name);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return walk_names(walk, fd, index);
+}
+
+static int walk_symlink(struct walk *walk, int dirfd, const char *name,
+			uint32_t parent, const struct stat *st)
+{
+	char target[RVS_TARGET_MAX + 1];
+	ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+
+	if (n < 0 && (errno == ENOENT || errno == EINVAL))
+		return 0; /* gone, or no link any more */
+	if (n < 0)
+		return rvs_error_errno(walk->err, "%s", name);
+	target[n] = '\0';
+	return add_item(walk, parent, name, target, st);
+}
+
+static int walk_name(struct walk *walk, int dirfd, const char *name,
+		     uint32_t parent)
+{
+	struct stat st;
+
+	if (walk->options->cancelled && walk->scan->count % CANCEL_EVERY == 0 &&
+	    walk->options->cancelled(walk->options->arg))
+		return rvs_error_set(walk->err, RVS_ERR_INTERRUPTED,
+				     "interrupted");
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 :
+					 rvs_error_errno(walk->err, "%s", name);
+	if (S_ISDIR(st.st_mode))
+		return walk_directory(walk, dirfd, name, parent);
+	if (S_ISLNK(st.st_mode))
+		return walk_symlink(walk, dirfd, name, parent, &st);
+	if (S_ISSOCK(st.st_mode)) {
+		warn_about(walk, name, "a socket, left out");
+		return 0;
+	}
+	return add_item(walk, parent, name, NULL, &st);
+}
+
+static int walk_names(struct walk *walk, int fd, uint32_t index)
+{
+	RVS_CLEANUP(names_done) struct names names = { NULL, 0 };
+	size_t i;
+	int r = 0;
+
+	if (list_names(fd, &names) < 0)
+		r = rvs_error_errno(walk->err, "cannot list");
+	for (i = 0; i < names.count && r == 0; i++)
+		r = walk_name(walk, fd, names.items[i], index);
+	/* Each level adds its name on the way out. */
+	if (r < 0 && index != 0)
+		return rvs_error_context(walk->err, "in %s",
+					 walk->scan->items[index].name);
+	return r;
+}
+
+/* A file's directory is made up: readable, of the file's owner and time. */
+static int walk_one_file(struct walk *walk, struct rvs_source *source)
+{
+	struct stat st, root;
+	int r;
+
+	if (fstatat(source->fd, source->file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return rvs_error_errno(walk->err, "%s", source->file);
+	if (!S_ISREG(st.st_mode))
+		return rvs_error_set(walk->err, RVS_ERR_USAGE,
+				     "%s: no regular file any more",
+				     source->file);
+	root = st;
+	root.st_mode = S_IFDIR | 0755;
+	root.st_size = 0;
+	r = add_item(walk, 0, "", NULL, &root);
+	st.st_nlink = 1; /* its other names are no part of the source */
+	return r < 0 ? r : add_item(walk, 0, source->file, NULL, &st);
+}
+
+static int walk_root(struct walk *walk, struct rvs_source *source)
+{
+	struct stat st;
+	int r;
+
+	if (walk->options->store_path &&
+	    stat(walk->options->store_path, &st) == 0) {
+		walk->store_dev = st.st_dev;
+		walk->store_ino = st.st_ino;
+	}
+	if (source->file)
+		return walk_one_file(walk, source);
+	if (fstat(source->fd, &st) < 0)
+		return rvs_error_errno(walk->err, "cannot stat");
+	walk->dev = st.st_dev;
+	r = add_item(walk, 0, "", NULL, &st);
+	if (r == 0)
+		r = may_enter(walk, source->fd, &st, source->path);
+	return r != 0 ? r : walk_names(walk, source->fd, 0);
+}
+
+int rvs_scan_run(struct rvs_source *source,
+		 const struct rvs_scan_options *options, struct rvs_scan *ret,
+		 struct rvs_error *err)
+{
+	struct walk walk = { .scan = ret, .options = options, .err = err };
+	int r;
+
+	*ret = (struct rvs_scan)RVS_SCAN_INIT;
+	if (clock_gettime(CLOCK_REALTIME, &ret->start) < 0)
+		return rvs_error_errno(err, "cannot read the clock");
+	r = walk_root(&walk, source);
+	free(walk.links);
+	if (r < 0) {
+		rvs_scan_done(ret);
+		return rvs_error_context(err, "source %s", source->path);
+	}
+	return 0;
+}
+
+void rvs_scan_done(struct rvs_scan *scan)
+{
+	while (scan->text) {
+		struct rvs_chunk *chunk = scan->text;
+
+		scan->text = chunk->next;
+		free(chunk);
+	}
+	free(scan->items);
+	*scan = (struct rvs_scan)RVS_SCAN_INIT;
+}
+
+char *rvs_scan_path(const struct rvs_scan *scan, uint32_t index)
+{
+	size_t len = 0, name_len;
+	uint32_t i;
+	char *path;
+
+	if (index == 0)
+		return strdup(".");
+	for (i = index; i != 0; i = scan->items[i].parent)
+		len += strlen(scan->items[i].name) + 1;
+	path = malloc(len);
+	if (!path)
+		return NULL;
+	path[--len] = '\0';
+	for (i = index; i != 0; i = scan->items[i].parent) {
+		name_len = strlen(scan->items[i].name);
+		len -= name_len;
+		memcpy(path + len, scan->items[i].name, name_len);
+		if (len > 0)
+			path[--len] = '/';
+	}
+	return path;
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool rvs_item_same(const struct rvs_item *a, const struct rvs_item *b)
+{
+	return a->ino == b->ino && a->size == b->size && a->mode == b->mode &&
+	       same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
+}
+
+/* ---- reaching into it ---- */
+
+/*
+ * Walk the part of @path that the kernel would call too long.  Returns a
+ * descriptor to close (-1 with errno on failure), and in *ret what is left of
+ * the path, relative to it.
+ */
+static int open_long_prefix(const struct rvs_source *source, const char *path,
+			    const char **ret)
+{
+	int fd = fcntl(source->fd, F_DUPFD_CLOEXEC, 0);
+
+	while (fd >= 0 && strlen(path) > PATH_PIECE_MAX) {
+		char piece[PATH_PIECE_MAX + 1];
+		const char *slash =
+			memrchr(path, '/', PATH_PIECE_MAX);
+		int next;
+
+		if (!slash)
+			break;
+		memcpy(piece, path, (size_t)(slash - path));
+		piece[slash - path] = '\0';
+		next = rvs_io_open_beneath(fd, piece, O_PATH | O_DIRECTORY);
+		(void)close(fd);
+		fd = next;
+		path = slash + 1;
+	}
+	*ret = path;
+	return fd;
+}
+
+int rvs_source_open_file(struct rvs_source *source, const char *path,
+			 int *ret_fd, struct rvs_error *err)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+	RVS_CLEANUP(rvs_cleanup_fd) int dirfd = -1;
+	const char *rest = path;
+	struct stat st;
+	int fd;
+
+	if (strlen(path) > PATH_PIECE_MAX) {
+		dirfd = open_long_prefix(source, path, &rest);
+		fd = dirfd < 0 ? -1 : rvs_io_open_beneath(dirfd, rest, flags);
+	} else {
+		fd = rvs_io_open_beneath(source->fd, path, flags);
+	}
+	if (fd < 0)
+		return rvs_error_errno(err, "%s", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return rvs_error_set(err, RVS_ERR_BUSY,
+				     "%s: no regular file any more", path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int compare_xattrs(const void *a, const void *b)
+{
+	const struct rvs_xattr *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* Values follow each other in @values; returns the count, or a negative
+ * status. */
+static int read_values(const char *path, const char *names, size_t names_len,
+		       struct rvs_xattr *items, char *values,
+		       struct rvs_error *err)
+{
+	size_t used = 0;
+	const char *name;
+	int count = 0;
+
+	for (name = names; name < names + names_len; name += strlen(name) + 1) {
+		ssize_t n = lgetxattr(path, name, values + used,
+				      RVS_XATTR_BYTES_MAX - names_len - used);
+
+		if (n < 0 && errno == ENODATA)
+			continue; /* removed meanwhile, or not for us */
+		if (n < 0)
+			return rvs_error_errno(err, "attribute %s", name);
+		items[count++] = (struct rvs_xattr){ name, values + used,
+						     (size_t)n };
+		used += (size_t)n;
+	}
+	return count;
+}
+
+static int read_xattrs(const char *path, const char *names, size_t names_len,
+		       struct rvs_xattr **ret, uint32_t *ret_count,
+		       struct rvs_error *err)
+{
+	size_t head = RVS_XATTR_COUNT_MAX * sizeof(struct rvs_xattr);
+	RVS_CLEANUP(rvs_cleanup_free)
+	struct rvs_xattr *items = malloc(head + RVS_XATTR_BYTES_MAX);
+	char *text = (char *)items + head;
+	int count;
+
+	if (!items)
+		return rvs_error_no_memory(err);
+	if (names_len / 2 > RVS_XATTR_COUNT_MAX)
+		return rvs_error_set(err, RVS_ERR_REFUSED,
+				     "too many extended attributes");
+	memcpy(text, names, names_len);
+	count = read_values(path, text, names_len, items, text + names_len,
+			    err);
+	if (count <= 0)
+		return count;
+	qsort(items, (size_t)count, sizeof(*items), compare_xattrs);
+	*ret = rvs_take(items);
+	*ret_count = (uint32_t)count;
+	return 0;
+}
+
+int rvs_source_xattrs(struct rvs_source *source, const char *path,
+		      struct rvs_xattr **ret, uint32_t *ret_count,
+		      struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_cleanup_fd) int dirfd = -1;
+	RVS_CLEANUP(rvs_cleanup_free) char *proc = NULL;
+	const char *rest = path;
+	char names[64 << 10];
+	ssize_t n;
+	int r;
+
+	*ret = NULL;
+	*ret_count = 0;
+	if (strlen(path) > PATH_PIECE_MAX)
+		dirfd = open_long_prefix(source, path, &rest);
+	/* The l*xattr calls take no descriptor of a directory: /proc does. */
+	if (asprintf(&proc, "/proc/self/fd/%d/%s",
+		     dirfd >= 0 ? dirfd : source->fd, rest) < 0)
+		return rvs_error_no_memory(err);
+	n = llistxattr(proc, names, sizeof(names));
+	if (n == 0 || (n < 0 && (errno == ENOTSUP || errno == ENOENT)))
+		return 0;
+	if (n < 0)
+		return rvs_error_errno(err, "%s: cannot list attributes",
+				       path);
+	r = read_xattrs(proc, names, (size_t)n, ret, ret_count, err);
+	return r < 0 ? rvs_error_context(err, "%s", path) : 0;
+}

@@ -1,0 +1,94 @@
+/*
+ * Scan: what a source looked like, all of it, at one walk.
+ *
+ * A source is a directory, or a file that is shown as the one entry of a
+ * directory.  The walk uses directory descriptors and follows no symbolic link;
+ * it stays on one filesystem.  Items are depth first, in byte order of names;
+ * item 0 is the root.
+ */
+#ifndef RVS_SCAN_H
+#define RVS_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <rvs/tree.h>
+
+#include "base/error.h"
+
+struct rvs_source;
+
+struct rvs_item {
+	const char *name;   /* "" for the root */
+	const char *target; /* of a symbolic link */
+	uint64_t ino;
+	uint64_t size;
+	uint64_t blocks; /* allocated, of 512 bytes */
+	struct timespec mtime;
+	struct timespec ctime;
+	uint32_t parent; /* index; the root's is the root */
+	uint32_t link;   /* index of the first item of the same inode */
+	uint32_t mode;   /* type and permissions, as st_mode */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev_major;
+	uint32_t rdev_minor;
+};
+
+struct rvs_scan {
+	struct rvs_item *items;
+	uint32_t count;
+	struct timespec start;  /* before the first stat, real time */
+	struct timespec newest; /* of all change times */
+	struct rvs_chunk *text; /* memory of names and targets */
+};
+
+#define RVS_SCAN_INIT                                                          \
+	{                                                                      \
+		NULL, 0, { 0, 0 }, { 0, 0 }, NULL                              \
+	}
+
+/* What a scan may not enter, and whom it tells. */
+struct rvs_scan_options {
+	const char *store_path; /* refused inside the source */
+	const char *store_uuid; /* so is a mount of that store */
+	void *arg;
+	/* May be NULL: something was left out. */
+	void (*warning)(void *arg, const char *text);
+	/* May be NULL: asked now and then. */
+	bool (*cancelled)(void *arg);
+};
+
+/* Open the directory or regular file @path. */
+int rvs_source_open(const char *path, struct rvs_source **ret,
+		    struct rvs_error *err);
+void rvs_source_free(struct rvs_source *source); /* accepts NULL */
+void rvs_source_cleanup(struct rvs_source **source);
+const char *rvs_source_path(const struct rvs_source *source); /* absolute */
+
+int rvs_scan_run(struct rvs_source *source,
+		 const struct rvs_scan_options *options, struct rvs_scan *ret,
+		 struct rvs_error *err);
+void rvs_scan_done(struct rvs_scan *scan);
+
+/* The path of an item relative to the source, malloc'ed; "." for the root;
+ * NULL: out of memory. */
+char *rvs_scan_path(const struct rvs_scan *scan, uint32_t index);
+
+/* Whether two looks saw the same inode with the same content and attributes. */
+bool rvs_item_same(const struct rvs_item *a, const struct rvs_item *b);
+
+/* Open the regular file at @path of the source for reading; threads may do so
+ * side by side.  A symbolic link anywhere in the path is refused. */
+int rvs_source_open_file(struct rvs_source *source, const char *path,
+			 int *ret_fd, struct rvs_error *err);
+
+/* The extended attributes of the entry at @path, in the order of their names;
+ * one block of memory, for free().  *ret is NULL when there are none. */
+int rvs_source_xattrs(struct rvs_source *source, const char *path,
+		      struct rvs_xattr **ret, uint32_t *ret_count,
+		      struct rvs_error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Config: the text of store.json.
+ */
+#ifndef RVS_CONFIG_H
+#define RVS_CONFIG_H
+
+#include <stddef.h>
+
+#include <rvs/store.h>
+
+#define RVS_CONFIG_NAME "store.json"
+#define RVS_CONFIG_MAX  (1u << 20) /* bytes */
+
+/* The text for a new store, malloc'ed; NULL: out of memory. */
+char *rvs_config_format(const struct rvs_store_config *config);
+
+/*
+ * RVS_ERR_REFUSED for a format newer than RVS_FORMAT_VERSION, RVS_ERR_CORRUPT
+ * for what is no store.json.  *ret_source is malloc'ed, or NULL; ret->source
+ * points to it.
+ */
+int rvs_config_parse(const char *text, size_t len,
+		     struct rvs_store_config *ret, char **ret_source,
+		     struct rvs_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Reader: members decompressed and proved, the last used ones kept.
+ *
+ * A member enters the cache only after its SHA-256 matched, so whatever the
+ * cache holds is good.  However many threads wait for one member, it is loaded
+ * once.  Threads may share a reader.
+ */
+#ifndef RVS_READER_H
+#define RVS_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rvs/tree.h>
+
+#include "base/error.h"
+
+struct rvs_reader;
+struct rvs_volumes;
+
+/* Memory it may hold is @cache_bytes, and one member for each thread inside. */
+int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
+		   bool crc_only, struct rvs_reader **ret,
+		   struct rvs_error *err);
+void rvs_reader_free(struct rvs_reader *reader); /* accepts NULL */
+
+/*
+ * Copy @len bytes at @offset of the plain bytes of member @number of the
+ * snapshot @id, whose rvs_volumes_slot() is @volume, to @bytes.  RVS_ERR_CORRUPT when the member fails its proof or is
+ * shorter, RVS_ERR_MISSING when it is gone; @damage (may be NULL) says which.
+ */
+int rvs_reader_copy(struct rvs_reader *reader, const char *id, uint32_t volume,
+		    uint32_t number, void *bytes, size_t len, uint32_t offset,
+		    struct rvs_damage *damage, struct rvs_error *err);
+
+#endif

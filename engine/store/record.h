@@ -1,0 +1,17 @@
+/*
+ * Record: a snapshot's metadata.json.
+ */
+#ifndef RVS_RECORD_H
+#define RVS_RECORD_H
+
+#include <stddef.h>
+
+#include <rvs/snapshot.h>
+
+#define RVS_RECORD_MAX (1u << 20) /* bytes of JSON */
+
+/* RVS_ERR_CORRUPT for anything malformed; @ret is for rvs_snapshot_done(). */
+int rvs_record_parse(const char *text, size_t len, struct rvs_snapshot *ret,
+		     struct rvs_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * The inside of an open store: what its parts share.
+ */
+#ifndef RVS_STORE_STORE_H
+#define RVS_STORE_STORE_H
+
+#include <rvs/store.h>
+
+#include "backend.h"
+
+struct rvs_reader;
+struct rvs_records;
+struct rvs_volumes;
+
+#define RVS_SNAPSHOT_PREFIX "snapshot-"
+#define RVS_DRAFT_PREFIX    ".tmp-"
+
+#define RVS_METADATA_NAME "metadata.json"
+#define RVS_MANIFEST_NAME "manifest"
+#define RVS_MEMBERS_NAME  "members.idx"
+#define RVS_BUNDLE_NAME   "0.bundle"
+#define RVS_CHECKSUM_NAME "checksum.sha256"
+
+/* Room for "snapshot-ID/" and a stream's name. */
+#define RVS_KEY_SIZE 1152
+
+struct rvs_store {
+	char *path;
+	struct rvs_backend *backend;
+	struct rvs_store_options options;
+	struct rvs_store_config config;
+	char *source; /* what config.source points to */
+	struct rvs_volumes *volumes;
+	struct rvs_reader *reader;
+	struct rvs_records *records;
+};
+
+#endif

@@ -1,0 +1,689 @@
+#include "tree.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "format/digest.h"
+#include "reader.h"
+#include "store.h"
+#include "volume.h"
+
+enum { CHUNK = 256 << 10 };
+
+/* Memory for what never moves: names, targets, attributes. */
+struct arena {
+	struct arena *next;
+	size_t used;
+	size_t size;
+	uint8_t bytes[];
+};
+
+struct rvs_tree {
+	struct rvs_store *store;
+	char id[RVS_ID_SIZE];
+	struct rvs_entry *entries;
+	struct rvs_origin *origins; /* one an entry */
+	uint32_t count;
+	uint32_t capacity;
+	uint32_t *children; /* indices, a directory's together, by name */
+	struct rvs_extents extents;
+	char (*volumes)[RVS_ID_SIZE];
+	uint32_t *slots; /* the volumes' numbers in the store */
+	uint32_t volume_count;
+	struct rvs_segment *segments;
+	size_t segment_count;
+	struct arena *arena;
+	size_t arena_bytes;
+	struct rvs_digest checksum;
+};
+
+/* ---- parts ---- */
+
+static void *arena_alloc(struct rvs_tree *tree, size_t len, size_t align)
+{
+	struct arena *a = tree->arena;
+	size_t start = a ? (a->used + align - 1) & ~(align - 1) : 0;
+
+	if (!a || start + len > a->size) {
+		size_t size = len > CHUNK ? len : CHUNK;
+
+		a = malloc(sizeof(*a) + size);
+		if (!a)
+			return NULL;
+		a->next = tree->arena;
+		a->size = size;
+		tree->arena = a;
+		tree->arena_bytes += sizeof(*a) + size;
+		start = 0;
+	}
+	a->used = start + len;
+	return a->bytes + start;
+}
+
+static void *arena_copy(struct rvs_tree *tree, const void *bytes, size_t len,
+			size_t align)
+{
+	void *copy = arena_alloc(tree, len, align);
+
+	return copy ? memcpy(copy, bytes, len) : NULL;
+}
+
+static const char *arena_text(struct rvs_tree *tree, const char *text)
+{
+	return arena_copy(tree, text, strlen(text) + 1, 1);
+}
+
+void rvs_tree_release(struct rvs_tree *tree)
+{
+	if (!tree)
+		return;
+	while (tree->arena) {
+		struct arena *a = tree->arena;
+
+		tree->arena = a->next;
+		free(a);
+	}
+	free(tree->entries);
+	free(tree->origins);
+	free(tree->children);
+	rvs_extents_done(&tree->extents);
+	free(tree->volumes);
+	free(tree->slots);
+	free(tree->segments);
+	free(tree);
+}
+
+void rvs_tree_cleanup(struct rvs_tree **tree)
+{
+	rvs_tree_release(*tree);
+}
+
+/* ---- loading: what the manifest's reader tells ---- */
+
+struct loader {
+	struct rvs_tree *tree;
+	uint32_t directory; /* the innermost one open */
+	struct rvs_buf logical;
+	struct rvs_hasher *hasher;
+};
+
+static int grow_entries(struct rvs_tree *tree, struct rvs_error *err)
+{
+	uint32_t capacity = tree->capacity ? 2 * tree->capacity : 64;
+	struct rvs_entry *entries;
+	struct rvs_origin *origins;
+
+	if (tree->capacity > UINT32_MAX / 4)
+		return rvs_error_set(err, RVS_ERR_REFUSED,
+				     "the snapshot has too many entries");
+	entries = reallocarray(tree->entries, capacity, sizeof(*entries));
+	if (!entries)
+		return rvs_error_no_memory(err);
+	tree->entries = entries;
+	origins = reallocarray(tree->origins, capacity, sizeof(*origins));
+	if (!origins)
+		return rvs_error_no_memory(err);
+	tree->origins = origins;
+	tree->capacity = capacity;
+	return 0;
+}
+
+static int copy_xattrs(struct rvs_tree *tree, const struct rvs_node *node,
+		       struct rvs_entry *entry)
+{
+	struct rvs_xattr *xattrs;
+	uint32_t i;
+
+	if (node->xattr_count == 0)
+		return 0;
+	xattrs = arena_alloc(tree, node->xattr_count * sizeof(*xattrs),
+			     _Alignof(struct rvs_xattr));
+	if (!xattrs)
+		return -1;
+	for (i = 0; i < node->xattr_count; i++) {
+		xattrs[i].name = arena_text(tree, node->xattrs[i].name);
+		xattrs[i].value = arena_copy(tree, node->xattrs[i].value,
+					     node->xattrs[i].value_len, 1);
+		xattrs[i].value_len = node->xattrs[i].value_len;
+		if (!xattrs[i].name || !xattrs[i].value)
+			return -1;
+	}
+	entry->xattrs = xattrs;
+	entry->xattr_count = node->xattr_count;
+	return 0;
+}
+
+static int add_extents(void *arg, const struct rvs_extent *items, size_t count,
+		       struct rvs_error *err)
+{
+	struct loader *loader = arg;
+	struct rvs_tree *tree = loader->tree;
+	size_t i;
+
+	if (tree->extents.count + count >= UINT32_MAX)
+		return rvs_error_set(err, RVS_ERR_REFUSED,
+				     "the snapshot has too many extents");
+	for (i = 0; i < count; i++) {
+		int r = rvs_extents_push(&tree->extents, &items[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	tree->entries[tree->count - 1].extent_count += (uint32_t)count;
+	return 0;
+}
+
+static void fill_entry(const struct rvs_tree *tree, const struct rvs_node *node,
+		       struct rvs_entry *entry)
+{
+	entry->size = node->size;
+	entry->mtime = node->mtime;
+	entry->digest = node->digest;
+	entry->mode = node->mode;
+	entry->uid = node->uid;
+	entry->gid = node->gid;
+	entry->rdev_major = node->rdev_major;
+	entry->rdev_minor = node->rdev_minor;
+	entry->nlink = S_ISDIR(node->mode) ? 2 : 1;
+	/* Links are followed when all names are there. */
+	entry->link = node->hard_link ? RVS_NO_ENTRY : tree->count;
+	entry->extents = (uint32_t)tree->extents.count;
+}
+
+static void enter_directory(struct loader *loader, uint32_t index)
+{
+	struct rvs_tree *tree = loader->tree;
+
+	if (index != 0)
+		tree->entries[loader->directory].nlink++;
+	loader->directory = index;
+}
+
+static void hash_logical(struct loader *loader)
+{
+	rvs_hasher_add(loader->hasher, loader->logical.bytes,
+		       loader->logical.len);
+	loader->logical.len = 0;
+}
+
+static int add_node(void *arg, const struct rvs_node *node,
+		    struct rvs_error *err)
+{
+	struct loader *loader = arg;
+	struct rvs_tree *tree = loader->tree;
+	struct rvs_entry entry = { .parent = loader->directory };
+	int r;
+
+	rvs_node_put_logical(&loader->logical, node);
+	r = rvs_buf_check(&loader->logical, err);
+	if (r == 0 && tree->count == tree->capacity)
+		r = grow_entries(tree, err);
+	if (r < 0)
+		return r;
+	hash_logical(loader);
+	entry.name = arena_text(tree, node->name);
+	if (!entry.name)
+		return rvs_error_no_memory(err);
+	fill_entry(tree, node, &entry);
+	if (node->target) {
+		entry.target = arena_text(tree, node->target);
+		if (!entry.target)
+			return rvs_error_no_memory(err);
+	}
+	if (copy_xattrs(tree, node, &entry) < 0)
+		return rvs_error_no_memory(err);
+	if (tree->count > 0)
+		tree->entries[loader->directory].child_count++;
+	tree->origins[tree->count] = (struct rvs_origin){ node->ino,
+							  node->ctime };
+	tree->entries[tree->count++] = entry;
+	if (!node->hard_link && S_ISDIR(node->mode))
+		enter_directory(loader, tree->count - 1);
+	return add_extents(loader, node->extents, node->extent_count, err);
+}
+
+static int end_directory(void *arg, struct rvs_error *err)
+{
+	struct loader *loader = arg;
+	struct rvs_tree *tree = loader->tree;
+
+	rvs_node_put_end(&loader->logical);
+	hash_logical(loader);
+	loader->directory = tree->entries[loader->directory].parent;
+	return rvs_buf_check(&loader->logical, err);
+}
+
+static int add_volume(void *arg, const char *id, uint32_t *ret,
+		      struct rvs_error *err)
+{
+	struct loader *loader = arg;
+	struct rvs_tree *tree = loader->tree;
+	char(*volumes)[RVS_ID_SIZE];
+	uint32_t *slots, i;
+	int r;
+
+	for (i = tree->volume_count; i > 0; i--)
+		if (!strcmp(tree->volumes[i - 1], id)) {
+			*ret = i - 1;
+			return 0;
+		}
+	volumes = reallocarray(tree->volumes, (size_t)tree->volume_count + 1,
+			       sizeof(*volumes));
+	if (!volumes)
+		return rvs_error_no_memory(err);
+	tree->volumes = volumes;
+	slots = reallocarray(tree->slots, (size_t)tree->volume_count + 1,
+			     sizeof(*slots));
+	if (!slots)
+		return rvs_error_no_memory(err);
+	tree->slots = slots;
+	r = rvs_volumes_slot(tree->store->volumes, id,
+			     &slots[tree->volume_count], err);
+	if (r < 0)
+		return r;
+	(void)snprintf(volumes[tree->volume_count], RVS_ID_SIZE, "%s", id);
+	*ret = tree->volume_count++;
+	return 0;
+}
+
+/* Gather each directory's children: entries are depth first, so a pass over
+ * them meets the children of any one directory in the order of their names. */
+static int index_children(struct rvs_tree *tree, struct rvs_error *err)
+{
+	uint32_t i, next = 0;
+
+	tree->children = calloc(tree->count, sizeof(*tree->children));
+	if (!tree->children)
+		return rvs_error_no_memory(err);
+	for (i = 0; i < tree->count; i++) {
+		tree->entries[i].children = next;
+		next += tree->entries[i].child_count;
+		tree->entries[i].child_count = 0;
+	}
+	for (i = 1; i < tree->count; i++) {
+		struct rvs_entry *dir = &tree->entries[tree->entries[i].parent];
+
+		tree->children[dir->children + dir->child_count++] = i;
+	}
+	return 0;
+}
+
+/* A hard link gets all that the first one has, but name and parent. */
+static int resolve_link(struct rvs_tree *tree, uint32_t index,
+			struct rvs_error *err)
+{
+	struct rvs_entry *entry = &tree->entries[index];
+	uint32_t first = rvs_tree_find(tree, entry->target);
+	const char *name = entry->name;
+	uint32_t parent = entry->parent;
+
+	if (first >= index || S_ISDIR(tree->entries[first].mode) ||
+	    tree->entries[first].link != first)
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     "manifest: a hard link leads nowhere");
+	tree->entries[first].nlink++;
+	*entry = tree->entries[first];
+	entry->name = name;
+	entry->parent = parent;
+	return 0;
+}
+
+static int resolve_links(struct rvs_tree *tree, struct rvs_error *err)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < tree->count && r == 0; i++)
+		if (tree->entries[i].link == RVS_NO_ENTRY)
+			r = resolve_link(tree, i, err);
+	/* Later links have joined since an entry was copied. */
+	for (i = 0; i < tree->count && r == 0; i++)
+		tree->entries[i].nlink =
+			tree->entries[tree->entries[i].link].nlink;
+	return r;
+}
+
+/* ---- loading: the members ---- */
+
+static int read_segments(struct rvs_tree *tree, struct rvs_buf *scratch,
+			 struct rvs_damage *damage, struct rvs_error *err)
+{
+	struct rvs_volumes *volumes = tree->store->volumes;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf plain = RVS_BUF_INIT;
+	RVS_CLEANUP(rvs_volume_cleanup) struct rvs_volume *own = NULL;
+	uint32_t root;
+	int r = rvs_volume_get(volumes, tree->id, &own, damage, err);
+
+	if (r < 0)
+		return r;
+	root = rvs_volume_members(own)->count;
+	if (root == 0)
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     "snapshot %s: its index is empty",
+				     tree->id);
+	r = rvs_volume_load(volumes, tree->id, root - 1, false, scratch, &plain,
+			    damage, err);
+	if (r < 0)
+		return r;
+	return rvs_manifest_root_decode(plain.bytes, plain.len,
+					&tree->segments, &tree->segment_count,
+					err);
+}
+
+static int read_nodes(struct loader *loader,
+		      struct rvs_manifest_reader *reader,
+		      struct rvs_buf *scratch, struct rvs_damage *damage,
+		      struct rvs_error *err)
+{
+	struct rvs_tree *tree = loader->tree;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf plain = RVS_BUF_INIT;
+	size_t i;
+	int r;
+
+	for (i = 0; i < tree->segment_count; i++) {
+		const struct rvs_segment *s = &tree->segments[i];
+
+		r = rvs_volume_load(tree->store->volumes, s->id, s->member,
+				    false, scratch, &plain, damage, err);
+		if (r == 0)
+			r = rvs_manifest_read(reader, plain.bytes, plain.len,
+					      err);
+		if (r < 0)
+			return r;
+	}
+	r = rvs_manifest_read_end(reader, err);
+	if (r < 0)
+		return r;
+	return rvs_hasher_finish(loader->hasher, &tree->checksum, err);
+}
+
+static int load(struct loader *loader, struct rvs_damage *damage,
+		struct rvs_error *err)
+{
+	const struct rvs_manifest_input input = { .arg = loader,
+						  .node = add_node,
+						  .extents = add_extents,
+						  .end = end_directory,
+						  .volume = add_volume };
+	RVS_CLEANUP(rvs_manifest_reader_cleanup)
+	struct rvs_manifest_reader *reader = NULL;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
+	int r = rvs_hasher_new(&loader->hasher, err);
+
+	if (r == 0)
+		r = rvs_manifest_reader_new(&input, &reader, err);
+	if (r == 0)
+		r = grow_entries(loader->tree, err);
+	if (r == 0)
+		r = read_segments(loader->tree, &scratch, damage, err);
+	if (r == 0)
+		r = read_nodes(loader, reader, &scratch, damage, err);
+	if (r == 0)
+		r = index_children(loader->tree, err);
+	if (r == 0)
+		r = resolve_links(loader->tree, err);
+	return r;
+}
+
+int rvs_tree_load(struct rvs_store *store, const char *id,
+		  struct rvs_tree **ret, struct rvs_damage *damage,
+		  struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_tree_cleanup)
+	struct rvs_tree *tree = calloc(1, sizeof(*tree));
+	struct loader loader = { .tree = tree };
+	int r;
+
+	if (damage)
+		*damage = (struct rvs_damage){ .member = -1 };
+	if (!tree)
+		return rvs_error_no_memory(err);
+	tree->store = store;
+	(void)snprintf(tree->id, sizeof(tree->id), "%s", id);
+	r = load(&loader, damage, err);
+	rvs_hasher_free(loader.hasher);
+	rvs_buf_done(&loader.logical);
+	if (r < 0)
+		return rvs_error_context(err, "snapshot %s", id);
+	*ret = rvs_take(tree);
+	return 0;
+}
+
+int rvs_tree_open(struct rvs_store *store, const char *id,
+		  struct rvs_tree **ret, struct rvs_error *err)
+{
+	char key[RVS_KEY_SIZE];
+	int r;
+
+	(void)snprintf(key, sizeof(key),
+		       RVS_SNAPSHOT_PREFIX "%s/" RVS_METADATA_NAME, id);
+	r = store->backend->ops->probe(store->backend, key, err);
+	if (r > 0)
+		return rvs_error_set(err, RVS_ERR_NOT_FOUND,
+				     "there is no snapshot %s", id);
+	return r < 0 ? r : rvs_tree_load(store, id, ret, NULL, err);
+}
+
+/* ---- looking at one ---- */
+
+const char *rvs_tree_id(const struct rvs_tree *tree)
+{
+	return tree->id;
+}
+
+uint32_t rvs_tree_count(const struct rvs_tree *tree)
+{
+	return tree->count;
+}
+
+size_t rvs_tree_memory(const struct rvs_tree *tree)
+{
+	return sizeof(*tree) + tree->arena_bytes +
+	       tree->capacity *
+		       (sizeof(*tree->entries) + sizeof(*tree->origins)) +
+	       tree->count * sizeof(*tree->children) +
+	       tree->extents.capacity * sizeof(*tree->extents.items) +
+	       tree->volume_count * (RVS_ID_SIZE + sizeof(*tree->slots)) +
+	       tree->segment_count * sizeof(*tree->segments);
+}
+
+const struct rvs_entry *rvs_tree_entry(const struct rvs_tree *tree,
+				       uint32_t index)
+{
+	return &tree->entries[index];
+}
+
+uint32_t rvs_tree_child(const struct rvs_tree *tree,
+			const struct rvs_entry *dir, uint32_t nth)
+{
+	return tree->children[dir->children + nth];
+}
+
+uint32_t rvs_tree_lookup(const struct rvs_tree *tree, uint32_t dir,
+			 const char *name)
+{
+	const struct rvs_entry *d = &tree->entries[dir];
+	uint32_t low = 0, high = d->child_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		uint32_t child = rvs_tree_child(tree, d, middle);
+		int order = strcmp(name, tree->entries[child].name);
+
+		if (order == 0)
+			return child;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return RVS_NO_ENTRY;
+}
+
+uint32_t rvs_tree_find(const struct rvs_tree *tree, const char *path)
+{
+	uint32_t at = 0;
+
+	while (*path && at != RVS_NO_ENTRY) {
+		size_t len = strcspn(path, "/");
+		char name[256];
+
+		if (len > 255 || !S_ISDIR(tree->entries[at].mode))
+			return RVS_NO_ENTRY;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		if (len > 0 && strcmp(name, ".") != 0)
+			at = rvs_tree_lookup(tree, at, name);
+		path += len + strspn(path + len, "/");
+	}
+	return at;
+}
+
+char *rvs_tree_path(const struct rvs_tree *tree, uint32_t index)
+{
+	size_t len = 0, name_len;
+	uint32_t i;
+	char *path;
+
+	if (index == 0)
+		return strdup(".");
+	for (i = index; i != 0; i = tree->entries[i].parent)
+		len += strlen(tree->entries[i].name) + 1;
+	path = malloc(len);
+	if (!path)
+		return NULL;
+	path[--len] = '\0';
+	for (i = index; i != 0; i = tree->entries[i].parent) {
+		name_len = strlen(tree->entries[i].name);
+		len -= name_len;
+		memcpy(path + len, tree->entries[i].name, name_len);
+		if (len > 0)
+			path[--len] = '/';
+	}
+	return path;
+}
+
+const struct rvs_extent *rvs_tree_extents(const struct rvs_tree *tree,
+					  const struct rvs_entry *file,
+					  size_t *ret_count)
+{
+	*ret_count = file->extent_count;
+	return tree->extents.items + file->extents;
+}
+
+uint32_t rvs_tree_volume_count(const struct rvs_tree *tree)
+{
+	return tree->volume_count;
+}
+
+const char *rvs_tree_volume(const struct rvs_tree *tree, uint32_t volume)
+{
+	return tree->volumes[volume];
+}
+
+const struct rvs_origin *rvs_tree_origin(const struct rvs_tree *tree,
+					 uint32_t index)
+{
+	return &tree->origins[index];
+}
+
+const struct rvs_segment *rvs_tree_segments(const struct rvs_tree *tree,
+					    size_t *ret_count)
+{
+	*ret_count = tree->segment_count;
+	return tree->segments;
+}
+
+const struct rvs_digest *rvs_tree_checksum(const struct rvs_tree *tree)
+{
+	return &tree->checksum;
+}
+
+/* ---- reading its files ---- */
+
+uint64_t rvs_tree_data_bytes(const struct rvs_tree *tree,
+			     const struct rvs_entry *file)
+{
+	uint64_t bytes = 0;
+	size_t count, i;
+	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+
+	for (i = 0; i < count; i++)
+		if (items[i].volume != RVS_HOLE)
+			bytes += rvs_extent_end(items, count, i, file->size) -
+				 items[i].at;
+	return bytes;
+}
+
+/* The first offset from @offset on that is a hole, or is none. */
+static int64_t seek(const struct rvs_tree *tree, const struct rvs_entry *file,
+		    uint64_t offset, bool hole)
+{
+	size_t count, i;
+	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+
+	if (offset >= file->size)
+		return -1;
+	for (i = rvs_extent_find(items, count, offset); i < count; i++)
+		if ((items[i].volume == RVS_HOLE) == hole)
+			return (int64_t)(items[i].at > offset ? items[i].at :
+								offset);
+	return hole ? (int64_t)file->size : -1;
+}
+
+int64_t rvs_tree_seek_data(const struct rvs_tree *tree,
+			   const struct rvs_entry *file, uint64_t offset)
+{
+	return seek(tree, file, offset, false);
+}
+
+int64_t rvs_tree_seek_hole(const struct rvs_tree *tree,
+			   const struct rvs_entry *file, uint64_t offset)
+{
+	return seek(tree, file, offset, true);
+}
+
+/* The part of extent @e from @offset on. */
+static int read_extent(struct rvs_tree *tree, const struct rvs_extent *e,
+		       void *bytes, size_t len, uint64_t offset,
+		       struct rvs_damage *damage, struct rvs_error *err)
+{
+	if (e->volume == RVS_HOLE) {
+		memset(bytes, 0, len);
+		return 0;
+	}
+	return rvs_reader_copy(tree->store->reader, tree->volumes[e->volume],
+			       tree->slots[e->volume], e->member, bytes, len,
+			       e->offset + (uint32_t)(offset - e->at), damage,
+			       err);
+}
+
+ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
+		      void *buf, size_t len, uint64_t offset,
+		      struct rvs_damage *damage, struct rvs_error *err)
+{
+	size_t count, i, done = 0;
+	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+
+	if (offset >= file->size)
+		return 0;
+	if (len > file->size - offset)
+		len = (size_t)(file->size - offset);
+	for (i = rvs_extent_find(items, count, offset); done < len; i++) {
+		uint64_t end = rvs_extent_end(items, count, i, file->size);
+		uint64_t left = end - (offset + done);
+		size_t n = len - done < left ? len - done : (size_t)left;
+		int r = read_extent(tree, &items[i], (char *)buf + done, n,
+				    offset + done, damage, err);
+
+		if (r < 0)
+			return r;
+		done += n;
+	}
+	return (ssize_t)done;
+}

@@ -1,0 +1,44 @@
+/*
+ * Trees, as the inside of the engine sees them: how files lie in the store.
+ */
+#ifndef RVS_STORE_TREE_H
+#define RVS_STORE_TREE_H
+
+#include <rvs/tree.h>
+
+#include "format/extent.h"
+#include "format/manifest.h"
+
+/* The extents of a regular file; @ret_count of them. */
+const struct rvs_extent *rvs_tree_extents(const struct rvs_tree *tree,
+					  const struct rvs_entry *file,
+					  size_t *ret_count);
+
+/* The snapshot that extents call @volume. */
+uint32_t rvs_tree_volume_count(const struct rvs_tree *tree);
+const char *rvs_tree_volume(const struct rvs_tree *tree, uint32_t volume);
+
+/* How the source looked when the entry was taken. */
+struct rvs_origin {
+	uint64_t ino;
+	struct timespec ctime;
+};
+const struct rvs_origin *rvs_tree_origin(const struct rvs_tree *tree,
+					 uint32_t index);
+
+/* The segments of its manifest. */
+const struct rvs_segment *rvs_tree_segments(const struct rvs_tree *tree,
+					    size_t *ret_count);
+
+/* SHA-256 of the logical tree, computed as it was loaded. */
+const struct rvs_digest *rvs_tree_checksum(const struct rvs_tree *tree);
+
+/* As rvs_tree_open(), for any snapshot whose data is there, deleted or not;
+ * @damage (may be NULL) says what was damaged. */
+int rvs_tree_load(struct rvs_store *store, const char *id,
+		  struct rvs_tree **ret, struct rvs_damage *damage,
+		  struct rvs_error *err);
+
+void rvs_tree_cleanup(struct rvs_tree **tree);
+
+#endif

@@ -1,0 +1,397 @@
+#include "contents.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rvs/tree.h>
+
+#include "attr.h"
+#include "cleanup.h"
+#include "damage.h"
+#include "errors.h"
+#include "inode.h"
+#include "log.h"
+#include "node.h"
+#include "snapshots.h"
+#include "trees.h"
+#include "xattr.h"
+
+/* Places in a directory: 0 is ".", 1 is "..", the children follow. */
+enum { PLACE_SELF, PLACE_PARENT, PLACE_CHILDREN };
+
+struct contents {
+	struct contents_context context;
+	struct trees *trees;
+};
+
+/* An entry with its tree held, for the length of one request. */
+struct position {
+	struct tree_hold *hold;
+	struct rvs_tree *tree;
+	const struct rvs_entry *entry;
+	uint32_t slot;
+	uint32_t index;
+};
+
+#define POSITION_INIT                                                          \
+	{                                                                      \
+		NULL, NULL, NULL, 0, 0                                         \
+	}
+
+static int load_tree(void *arg, uint32_t slot, struct rvs_tree **ret,
+		     struct rvs_error *err)
+{
+	struct contents *contents = arg;
+	struct snapshot snapshot;
+
+	if (!snapshots_get(contents->context.snapshots, slot, &snapshot))
+		return error_set(err, RVS_ERR_NOT_FOUND, "no such snapshot");
+	return rvs_tree_open(contents->context.store, snapshot.id, ret, err);
+}
+
+struct contents *contents_new(const struct contents_context *context)
+{
+	struct contents *contents = calloc(1, sizeof(*contents));
+	struct tree_loader loader = { contents, load_tree };
+
+	if (!contents)
+		return NULL;
+	contents->context = *context;
+	contents->trees = trees_new(context->tree_cache_bytes, &loader);
+	if (contents->trees)
+		return contents;
+	contents_free(contents);
+	return NULL;
+}
+
+void contents_free(struct contents *contents)
+{
+	if (!contents)
+		return;
+	trees_free(contents->trees);
+	free(contents);
+}
+
+struct trees *contents_trees(struct contents *contents)
+{
+	return contents->trees;
+}
+
+/* Whether the snapshot in @slot was deleted, and reading it may fail so. */
+static bool is_deleted(struct contents *contents, uint32_t slot)
+{
+	struct snapshots *snapshots = contents->context.snapshots;
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct snapshot there;
+
+	if (snapshots_refresh(snapshots, &err) < 0)
+		return false;
+	return !snapshots_next(snapshots, slot, &there) || there.slot != slot;
+}
+
+static bool is_damage(int status)
+{
+	return status == RVS_ERR_CORRUPT || status == RVS_ERR_MISSING;
+}
+
+/*
+ * What a failure of the engine is to the one who asked; what deserves it goes
+ * to the damage log or the log.  @path may be NULL.
+ */
+static int explain(struct contents *contents, uint32_t slot, const char *path,
+		   const struct rvs_damage *damage, const struct rvs_error *err)
+{
+	const struct contents_context *context = &contents->context;
+	struct snapshot snapshot = { 0 };
+
+	if (is_deleted(contents, slot))
+		return -ESTALE;
+	(void)snapshots_get(context->snapshots, slot, &snapshot); /* was seen */
+	if (is_damage(err->status))
+		damage_note(context->damages, snapshot.name, path, damage);
+	else
+		log_warning(context->log, "snapshot %s, path %s: %s",
+			    snapshot.name, path ? path : "-", err->text);
+	return -error_errno(err->status);
+}
+
+static int explain_load(struct contents *contents, uint32_t slot,
+			const struct rvs_error *err)
+{
+	struct rvs_damage damage = { .member = -1 };
+	struct snapshot snapshot;
+
+	if (snapshots_get(contents->context.snapshots, slot, &snapshot))
+		memcpy(damage.snapshot, snapshot.id, sizeof(damage.snapshot));
+	/* A cut reason still names the object. */
+	(void)!snprintf(damage.reason, sizeof(damage.reason), "%s", err->text);
+	return explain(contents, slot, NULL, &damage, err);
+}
+
+static void leave(struct position *position)
+{
+	trees_release(position->hold);
+}
+
+static int enter(struct contents *contents, const struct inode *inode,
+		 struct position *ret)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	if (trees_hold(contents->trees, inode->slot, &ret->hold, &err) < 0)
+		return explain_load(contents, inode->slot, &err);
+	ret->tree = trees_tree(ret->hold);
+	if (inode->index >= rvs_tree_count(ret->tree))
+		return -ESTALE;
+	ret->entry = rvs_tree_entry(ret->tree, inode->index);
+	ret->slot = inode->slot;
+	ret->index = inode->index;
+	return 0;
+}
+
+static int enter_directory(struct contents *contents,
+			   const struct inode *inode, struct position *ret)
+{
+	int r;
+
+	r = enter(contents, inode, ret);
+	if (r < 0)
+		return r;
+	return S_ISDIR(ret->entry->mode) ? 0 : -ENOTDIR;
+}
+
+static int enter_file(struct contents *contents, const struct inode *inode,
+		      struct position *ret)
+{
+	int r;
+
+	r = enter(contents, inode, ret);
+	if (r < 0)
+		return r;
+	return S_ISREG(ret->entry->mode) ? 0 : -EINVAL;
+}
+
+static struct node node_of(const struct position *position, uint32_t index)
+{
+	const struct rvs_entry *entry = rvs_tree_entry(position->tree, index);
+	uint64_t number = inode_of_entry(position->slot, entry->link);
+
+	return (struct node){
+		.number = number,
+		.attr = attr_of_entry(position->tree, entry, number),
+		.name_life = NODE_FOREVER,
+		.attr_life = NODE_FOREVER,
+	};
+}
+
+int contents_lookup(struct contents *contents, const struct inode *dir,
+		    const char *name, struct node *ret)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	uint32_t index;
+	int r;
+
+	r = enter_directory(contents, dir, &position);
+	if (r < 0)
+		return r;
+	index = rvs_tree_lookup(position.tree, position.index, name);
+	if (index == RVS_NO_ENTRY)
+		return 1;
+	*ret = node_of(&position, index);
+	return 0;
+}
+
+int contents_stat(struct contents *contents, const struct inode *inode,
+		  struct node *ret)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter(contents, inode, &position);
+	if (r < 0)
+		return r;
+	*ret = node_of(&position, position.index);
+	return 0;
+}
+
+static bool emit_self(const struct position *dir, const struct lister *lister)
+{
+	struct node node = node_brief(inode_of_entry(dir->slot, dir->index),
+				      S_IFDIR);
+
+	return lister->emit(lister->arg, ".", &node, PLACE_SELF + 1);
+}
+
+static bool emit_parent(const struct position *dir,
+			const struct lister *lister)
+{
+	uint64_t number = INODE_ROOT_NUMBER;
+	struct node node;
+
+	if (dir->index)
+		number = inode_of_entry(dir->slot, dir->entry->parent);
+	node = node_brief(number, S_IFDIR);
+	return lister->emit(lister->arg, "..", &node, PLACE_PARENT + 1);
+}
+
+static bool emit_child(const struct position *dir, uint32_t nth,
+		       const struct lister *lister)
+{
+	uint32_t index = rvs_tree_child(dir->tree, dir->entry, nth);
+	const struct rvs_entry *child = rvs_tree_entry(dir->tree, index);
+	struct node node;
+
+	if (lister->wants_nodes)
+		node = node_of(dir, index);
+	else
+		node = node_brief(inode_of_entry(dir->slot, child->link),
+				  child->mode);
+	return lister->emit(lister->arg, child->name, &node,
+			    (off_t)nth + PLACE_CHILDREN + 1);
+}
+
+static bool emit_at(const struct position *dir, off_t at,
+		    const struct lister *lister)
+{
+	if (at == PLACE_SELF)
+		return emit_self(dir, lister);
+	if (at == PLACE_PARENT)
+		return emit_parent(dir, lister);
+	return emit_child(dir, (uint32_t)(at - PLACE_CHILDREN), lister);
+}
+
+int contents_list(struct contents *contents, const struct inode *dir, off_t at,
+		  const struct lister *lister)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	off_t end;
+	int r;
+
+	r = enter_directory(contents, dir, &position);
+	if (r < 0)
+		return r;
+	end = (off_t)position.entry->child_count + PLACE_CHILDREN;
+	while (at >= 0 && at < end && emit_at(&position, at, lister))
+		at++;
+	return 0;
+}
+
+int contents_readlink(struct contents *contents, const struct inode *inode,
+		      char **ret)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter(contents, inode, &position);
+	if (r < 0)
+		return r;
+	if (!position.entry->target)
+		return -EINVAL;
+	*ret = strdup(position.entry->target);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int explain_read(struct contents *contents,
+			const struct position *position,
+			const struct rvs_damage *damage,
+			const struct rvs_error *err)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+
+	path = rvs_tree_path(position->tree, position->index);
+	return explain(contents, position->slot, path, damage, err);
+}
+
+static size_t within_file(const struct rvs_entry *file, size_t len,
+			  off_t offset)
+{
+	uint64_t start = (uint64_t)offset;
+
+	if (offset < 0 || start >= file->size)
+		return 0;
+	return file->size - start < len ? (size_t)(file->size - start) : len;
+}
+
+/* The kernel takes a short answer for the end of the file, so that all of @len
+ * is read, or nothing. */
+static ssize_t read_fully(struct contents *contents,
+			  const struct position *position, char *buf,
+			  size_t len, off_t offset)
+{
+	struct rvs_damage damage = { .member = -1 };
+	struct rvs_error err = RVS_ERROR_INIT;
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < len) {
+		got = rvs_tree_read(position->tree, position->entry, buf + done,
+				    len - done, (uint64_t)offset + done,
+				    &damage, &err);
+		if (got < 0)
+			return explain_read(contents, position, &damage, &err);
+		if (got == 0)
+			return -EIO;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t contents_read(struct contents *contents, const struct inode *inode,
+		      void *buf, size_t len, off_t offset)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter_file(contents, inode, &position);
+	if (r < 0)
+		return r;
+	return read_fully(contents, &position, buf,
+			  within_file(position.entry, len, offset), offset);
+}
+
+off_t contents_seek(struct contents *contents, const struct inode *inode,
+		    off_t offset, int whence)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int64_t found;
+	int r;
+
+	r = enter_file(contents, inode, &position);
+	if (r < 0)
+		return r;
+	if (offset < 0 || (uint64_t)offset >= position.entry->size)
+		return -ENXIO;
+	if (whence == SEEK_DATA)
+		found = rvs_tree_seek_data(position.tree, position.entry,
+					   (uint64_t)offset);
+	else
+		found = rvs_tree_seek_hole(position.tree, position.entry,
+					   (uint64_t)offset);
+	return found < 0 ? -ENXIO : (off_t)found;
+}
+
+ssize_t contents_getxattr(struct contents *contents, const struct inode *inode,
+			  const char *name, void *ret, size_t size)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter(contents, inode, &position);
+	if (r < 0)
+		return r;
+	return xattr_get(position.entry, name, ret, size);
+}
+
+ssize_t contents_listxattr(struct contents *contents,
+			   const struct inode *inode, char *ret, size_t size)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter(contents, inode, &position);
+	if (r < 0)
+		return r;
+	return xattr_list(position.entry, ret, size);
+}

@@ -1,0 +1,63 @@
+/*
+ * Root: the directory of snapshots, and of the text files beside them.
+ *
+ * Functions return 0 or a negative errno.  Names follow the store, whoever
+ * changes it.  Threads may share a root.
+ */
+#ifndef ROOT_H
+#define ROOT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "attr.h"
+#include "status.h"
+#include "texts.h"
+
+struct contents;
+struct lister;
+struct log;
+struct node;
+struct root;
+struct snapshot;
+
+struct root_context {
+	struct snapshots *snapshots;
+	struct contents *contents;
+	struct texts *texts;
+	const struct log *log;
+	struct attr_owner owner;
+	struct status_sources status;
+};
+
+/* NULL when out of memory. */
+struct root *root_new(const struct root_context *context);
+void root_free(struct root *root);
+
+int root_stat(struct root *root, struct node *ret);
+
+/* -ENOENT when there is no such name now. */
+int root_lookup(struct root *root, const char *name, struct node *ret);
+
+/* List from the place @at, which is not negative. */
+int root_list(struct root *root, off_t at, const struct lister *lister);
+
+/* The directory of the snapshot in @slot, and one version of a text file;
+ * -ESTALE when there is none, or none any more. */
+int root_stat_snapshot(struct root *root, uint32_t slot, struct node *ret);
+int root_stat_text(struct root *root, unsigned file, uint64_t version,
+		   struct node *ret);
+
+/* The snapshot that has the name @name now, or -ENOENT. */
+int root_find(struct root *root, const char *name, struct snapshot *ret);
+
+/* The text file of that name; TEXT_FILES when @name is none. */
+enum text_file root_text_named(const char *name);
+
+/*
+ * Wait until the kernel forgot the names it was told, so that who changed the
+ * store through this mount sees the change in it.
+ */
+void root_outlive_names(struct root *root);
+
+#endif

@@ -1,0 +1,446 @@
+#include "view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rvs/store.h>
+#include <rvs/tree.h>
+
+#include "cleanup.h"
+#include "commands.h"
+#include "contents.h"
+#include "control.h"
+#include "damage.h"
+#include "errors.h"
+#include "inode.h"
+#include "log.h"
+#include "node.h"
+#include "root.h"
+#include "snapshots.h"
+#include "status.h"
+#include "texts.h"
+#include "xattr.h"
+
+enum {
+	PAGE = 4096,
+	NAME_LEN_MAX = 255,
+};
+
+struct view {
+	struct rvs_store *store;
+	struct view_options options;
+	struct snapshots *snapshots;
+	struct contents *contents;
+	struct texts *texts;
+	struct damage_log *damages;
+	struct commands *commands;
+	struct root *root;
+};
+
+static void note_record(void *arg, const char *directory, const char *reason)
+{
+	struct view *view = arg;
+	struct rvs_damage damage = { .stream = "metadata.json", .member = -1 };
+
+	(void)strncat(damage.snapshot, directory, sizeof(damage.snapshot) - 1);
+	(void)strncat(damage.reason, reason, sizeof(damage.reason) - 1);
+	damage_note(view->damages, directory, NULL, &damage);
+}
+
+static bool make_logs(struct view *view)
+{
+	view->damages = damage_new(view->options.log);
+	view->texts = texts_new();
+	return view->damages && view->texts;
+}
+
+static bool make_snapshots(struct view *view)
+{
+	struct snapshots_observer observer = { view, note_record };
+
+	view->snapshots = snapshots_new(view->store, &observer);
+	return view->snapshots;
+}
+
+static bool make_contents(struct view *view)
+{
+	struct contents_context context = {
+		.store = view->store,
+		.snapshots = view->snapshots,
+		.damages = view->damages,
+		.log = view->options.log,
+		.tree_cache_bytes = view->options.tree_cache_bytes,
+	};
+
+	view->contents = contents_new(&context);
+	return view->contents;
+}
+
+static bool make_commands(struct view *view)
+{
+	struct commands_context context = {
+		.store = view->store,
+		.texts = view->texts,
+		.log = view->options.log,
+		.source = view->options.source,
+	};
+
+	view->commands = commands_new(&context);
+	return view->commands;
+}
+
+static bool make_root(struct view *view)
+{
+	struct root_context context = {
+		.snapshots = view->snapshots,
+		.contents = view->contents,
+		.texts = view->texts,
+		.log = view->options.log,
+		.owner = view->options.owner,
+		.status = {
+			.store = view->store,
+			.snapshots = view->snapshots,
+			.trees = contents_trees(view->contents),
+			.commands = view->commands,
+			.damages = view->damages,
+			.crc_only = view->options.crc_only,
+		},
+	};
+
+	clock_gettime(CLOCK_REALTIME, &context.status.mounted_at);
+	view->root = root_new(&context);
+	return view->root;
+}
+
+struct view *view_new(struct rvs_store *store,
+		      const struct view_options *options)
+{
+	struct view *view = calloc(1, sizeof(*view));
+
+	if (!view)
+		return NULL;
+	view->store = store;
+	view->options = *options;
+	if (make_logs(view) && make_snapshots(view) && make_contents(view) &&
+	    make_commands(view) && make_root(view))
+		return view;
+	view_free(view);
+	return NULL;
+}
+
+void view_free(struct view *view)
+{
+	if (!view)
+		return;
+	root_free(view->root);
+	contents_free(view->contents);
+	commands_free(view->commands);
+	snapshots_free(view->snapshots);
+	texts_free(view->texts);
+	damage_free(view->damages);
+	free(view);
+}
+
+/* The answer to a change of the store. */
+static int conclude(struct view *view, int status)
+{
+	if (status == 0)
+		root_outlive_names(view->root);
+	return -error_errno(status);
+}
+
+int view_lookup(struct view *view, uint64_t parent, const char *name,
+		struct node *ret)
+{
+	struct inode dir = inode_parse(parent);
+
+	if (dir.kind == INODE_ROOT)
+		return root_lookup(view->root, name, ret);
+	if (dir.kind == INODE_ENTRY)
+		return contents_lookup(view->contents, &dir, name, ret);
+	return -ENOTDIR;
+}
+
+static int stat_entry(struct view *view, const struct inode *inode,
+		      struct node *ret)
+{
+	if (inode->index)
+		return contents_stat(view->contents, inode, ret);
+	return root_stat_snapshot(view->root, inode->slot, ret);
+}
+
+int view_stat(struct view *view, uint64_t number, struct node *ret)
+{
+	struct inode inode = inode_parse(number);
+
+	if (inode.kind == INODE_ROOT)
+		return root_stat(view->root, ret);
+	if (inode.kind == INODE_ENTRY)
+		return stat_entry(view, &inode, ret);
+	if (inode.kind == INODE_TEXT)
+		return root_stat_text(view->root, inode.file, inode.version,
+				      ret);
+	return -ESTALE;
+}
+
+int view_list(struct view *view, uint64_t number, off_t at,
+	      const struct lister *lister)
+{
+	struct inode dir = inode_parse(number);
+
+	if (at < 0)
+		return -EINVAL;
+	if (dir.kind == INODE_ROOT)
+		return root_list(view->root, at, lister);
+	if (dir.kind == INODE_ENTRY)
+		return contents_list(view->contents, &dir, at, lister);
+	return -ENOTDIR;
+}
+
+static int readlink_text(struct view *view, const struct inode *inode,
+			 char **ret)
+{
+	struct text text = TEXT_INIT;
+	int r;
+
+	if (inode->file != TEXT_LATEST)
+		return -EINVAL;
+	r = texts_get(view->texts, TEXT_LATEST, inode->version, &text);
+	*ret = text.bytes;
+	return r;
+}
+
+int view_readlink(struct view *view, uint64_t number, char **ret)
+{
+	struct inode inode = inode_parse(number);
+
+	if (inode.kind == INODE_TEXT)
+		return readlink_text(view, &inode, ret);
+	if (inode.kind == INODE_ENTRY)
+		return contents_readlink(view->contents, &inode, ret);
+	return -EINVAL;
+}
+
+static ssize_t read_text(struct view *view, const struct inode *inode,
+			 void *buf, size_t len, off_t offset)
+{
+	CLEANUP(text_done) struct text text = TEXT_INIT;
+	int r;
+
+	if (inode->file >= TEXT_FILES)
+		return -ESTALE;
+	r = texts_get(view->texts, inode->file, inode->version, &text);
+	if (r < 0)
+		return r;
+	if (offset < 0 || (size_t)offset >= text.len)
+		return 0;
+	if (len > text.len - (size_t)offset)
+		len = text.len - (size_t)offset;
+	memcpy(buf, text.bytes + offset, len);
+	return (ssize_t)len;
+}
+
+ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
+		  off_t offset)
+{
+	struct inode inode = inode_parse(number);
+
+	if (inode.kind == INODE_TEXT)
+		return read_text(view, &inode, buf, len, offset);
+	if (inode.kind == INODE_ENTRY)
+		return contents_read(view->contents, &inode, buf, len, offset);
+	return -EISDIR;
+}
+
+static off_t seek_text(struct view *view, const struct inode *inode,
+		       off_t offset, int whence)
+{
+	struct node node;
+	int r;
+
+	r = root_stat_text(view->root, inode->file, inode->version, &node);
+	if (r < 0)
+		return r;
+	if (offset < 0 || offset >= node.attr.st_size)
+		return -ENXIO;
+	return whence == SEEK_DATA ? offset : node.attr.st_size;
+}
+
+off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence)
+{
+	struct inode inode = inode_parse(number);
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	if (inode.kind == INODE_TEXT)
+		return seek_text(view, &inode, offset, whence);
+	if (inode.kind == INODE_ENTRY)
+		return contents_seek(view->contents, &inode, offset, whence);
+	return -EINVAL;
+}
+
+ssize_t view_getxattr(struct view *view, uint64_t number, const char *name,
+		      void *ret, size_t size)
+{
+	struct inode inode = inode_parse(number);
+
+	if (inode.kind == INODE_ROOT)
+		return xattr_root_get(rvs_store_config(view->store)->uuid,
+				      name, ret, size);
+	if (inode.kind == INODE_ENTRY)
+		return contents_getxattr(view->contents, &inode, name, ret,
+					 size);
+	return -ENODATA;
+}
+
+ssize_t view_listxattr(struct view *view, uint64_t number, char *ret,
+		       size_t size)
+{
+	struct inode inode = inode_parse(number);
+
+	if (inode.kind == INODE_ROOT)
+		return xattr_root_list(ret, size);
+	if (inode.kind == INODE_ENTRY)
+		return contents_listxattr(view->contents, &inode, ret, size);
+	return 0;
+}
+
+static bool is_create(const struct inode *inode)
+{
+	return inode->kind == INODE_TEXT && inode->file == TEXT_CREATE;
+}
+
+/* By root's rule: only the mounting user is asked about here, to whom the
+ * whole store is open. */
+static bool may_execute(mode_t mode)
+{
+	return S_ISDIR(mode) || mode & (S_IXUSR | S_IXGRP | S_IXOTH);
+}
+
+int view_access(struct view *view, uint64_t number, int mask)
+{
+	struct inode inode = inode_parse(number);
+	struct node node;
+	int r;
+
+	if (inode.kind == INODE_ROOT)
+		return 0;
+	if (mask & W_OK && !is_create(&inode))
+		return -EROFS;
+	if (!(mask & X_OK))
+		return 0;
+	r = view_stat(view, number, &node);
+	if (r < 0)
+		return r;
+	return may_execute(node.attr.st_mode) ? 0 : -EACCES;
+}
+
+int view_statfs(struct view *view, struct statvfs *ret)
+{
+	if (statvfs(rvs_store_path(view->store), ret) < 0)
+		return -errno;
+	ret->f_bsize = PAGE;
+	ret->f_namemax = NAME_LEN_MAX;
+	return 0;
+}
+
+int view_truncate(struct view *view, uint64_t number, struct node *ret)
+{
+	struct inode inode = inode_parse(number);
+	int r;
+
+	if (!is_create(&inode))
+		return -EROFS;
+	r = root_stat_text(view->root, inode.file, inode.version, ret);
+	ret->attr.st_size = 0;
+	return r;
+}
+
+/*
+ * The kernel hands over a write that begins inside a page page by page, so that
+ * a text which reaches the end of the page may go on in another request.
+ */
+static bool may_be_cut(const struct view_write *write)
+{
+	size_t in_page = (size_t)write->offset % PAGE;
+
+	return in_page && in_page + write->len >= PAGE;
+}
+
+int view_write(struct view *view, uint64_t number,
+	       const struct view_write *write,
+	       const struct canceller *canceller)
+{
+	struct inode inode = inode_parse(number);
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	if (!is_create(&inode))
+		return -EROFS;
+	/* The kernel keeps the page locked until this is answered; readers
+	 * get another inode meanwhile. */
+	if (!texts_renew(view->texts, TEXT_CREATE))
+		return -ENOMEM;
+	if (may_be_cut(write)) {
+		(void)error_set(&err, RVS_ERR_USAGE,
+				"too far into the file: truncate it first");
+		return -error_errno(commands_refuse(view->commands, &err));
+	}
+	return conclude(view, commands_write(view->commands, write->bytes,
+					     write->len, !write->nonblock,
+					     canceller, &err));
+}
+
+int view_mkdir(struct view *view, uint64_t parent, const char *name,
+	       const struct canceller *canceller, struct node *ret)
+{
+	CLEANUP(control_create_done)
+	struct control_create request = CONTROL_CREATE_INIT;
+	struct rvs_error err = RVS_ERROR_INIT;
+	int r;
+
+	if (parent != INODE_ROOT_NUMBER)
+		return -EROFS;
+	request.name = strdup(name);
+	if (!request.name)
+		return -ENOMEM;
+	r = commands_create(view->commands, &request, true, canceller, &err);
+	r = conclude(view, r);
+	return r < 0 ? r : root_lookup(view->root, name, ret);
+}
+
+int view_rmdir(struct view *view, uint64_t parent, const char *name)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct snapshot snapshot;
+	int r;
+
+	if (parent != INODE_ROOT_NUMBER)
+		return -EROFS;
+	r = root_find(view->root, name, &snapshot);
+	if (r < 0)
+		return r;
+	return conclude(view,
+			commands_delete(view->commands, &snapshot, &err));
+}
+
+int view_rename(struct view *view, uint64_t parent, const char *name,
+		uint64_t new_parent, const char *new_name)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct snapshot snapshot;
+	int r;
+
+	if (parent != INODE_ROOT_NUMBER || new_parent != INODE_ROOT_NUMBER)
+		return -EROFS;
+	if (root_text_named(name) != TEXT_FILES)
+		return -EROFS;
+	r = root_find(view->root, name, &snapshot);
+	if (r < 0)
+		return r;
+	return conclude(view, commands_rename(view->commands, &snapshot,
+					      new_name, &err));
+}

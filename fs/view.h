@@ -1,0 +1,97 @@
+/*
+ * View: the virtual tree that the mount shows, without a word of FUSE.
+ *
+ *   /                the snapshots, .create, .status, and latest
+ *   /SNAPSHOT/...    the files of a snapshot
+ *
+ * Functions return 0, a documented positive answer, or a negative errno.  A
+ * manifest is loaded when its snapshot is entered, not by a listing of the
+ * root, but for snapshots whose record says nothing of their root.  What a
+ * snapshot holds is final: it may be cached for ever.  Threads may share a
+ * view.
+ */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+#include "attr.h"
+
+struct canceller;
+struct lister;
+struct log;
+struct node;
+struct rvs_store;
+struct view;
+
+struct view_options {
+	const struct log *log;
+	const char *source; /* what .create snapshots; NULL: the store says */
+	struct attr_owner owner;
+	size_t tree_cache_bytes;
+	bool crc_only; /* how the store was opened; said in .status */
+};
+
+/* NULL when out of memory.  @store and the log must outlive it. */
+struct view *view_new(struct rvs_store *store,
+		      const struct view_options *options);
+void view_free(struct view *view);
+
+/* Returns 1 when there is no such name and never will be. */
+int view_lookup(struct view *view, uint64_t parent, const char *name,
+		struct node *ret);
+
+int view_stat(struct view *view, uint64_t number, struct node *ret);
+
+/* List the directory @number from the place @at, 0 for the beginning. */
+int view_list(struct view *view, uint64_t number, off_t at,
+	      const struct lister *lister);
+
+/* The target of a symbolic link, malloc'ed. */
+int view_readlink(struct view *view, uint64_t number, char **ret);
+
+/* Bytes read: @len unless the file ends before. */
+ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
+		  off_t offset);
+
+/* As lseek(2) with SEEK_DATA or SEEK_HOLE. */
+off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence);
+
+/* As in xattr.h. */
+ssize_t view_getxattr(struct view *view, uint64_t number, const char *name,
+		      void *ret, size_t size);
+ssize_t view_listxattr(struct view *view, uint64_t number, char *ret,
+		       size_t size);
+
+/* As access(2): the mount is read-only but for its root and .create. */
+int view_access(struct view *view, uint64_t number, int mask);
+
+int view_statfs(struct view *view, struct statvfs *ret);
+
+/* Cut a file to nothing, as a shell does before it writes: of use on .create
+ * alone, where it changes nothing. */
+int view_truncate(struct view *view, uint64_t number, struct node *ret);
+
+/* One write(2). */
+struct view_write {
+	const char *bytes;
+	size_t len;
+	off_t offset;
+	bool nonblock;
+};
+int view_write(struct view *view, uint64_t number,
+	       const struct view_write *write,
+	       const struct canceller *canceller);
+
+/* mkdir, rmdir, rename: create, delete and rename snapshots. */
+int view_mkdir(struct view *view, uint64_t parent, const char *name,
+	       const struct canceller *canceller, struct node *ret);
+int view_rmdir(struct view *view, uint64_t parent, const char *name);
+int view_rename(struct view *view, uint64_t parent, const char *name,
+		uint64_t new_parent, const char *new_name);
+
+#endif
