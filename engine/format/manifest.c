@@ -245,6 +245,13 @@ static int append_record(struct rvs_manifest_writer *writer, uint32_t hash,
 	return 0;
 }
 
+static void put_vectors(struct rvs_buf *ret, const struct rvs_vector_note *note)
+{
+	rvs_buf_put_u8(ret, (uint8_t)(note->kind << 1 | note->known));
+	if (note->known)
+		rvs_buf_put_varint(ret, note->count);
+}
+
 int rvs_manifest_add(struct rvs_manifest_writer *writer,
 		     const struct rvs_node *node, struct rvs_error *err)
 {
@@ -261,6 +268,7 @@ int rvs_manifest_add(struct rvs_manifest_writer *writer,
 			rvs_buf_put_varint(&writer->record, node->size);
 	}
 	if (regular) {
+		put_vectors(&writer->record, &node->vectors);
 		count = node->extent_count ? piece_len(node, 0) : 0;
 		r = put_extents(writer, node, 0, count, err);
 		if (r < 0)
@@ -629,6 +637,17 @@ static int read_by_type(struct rvs_manifest_reader *reader,
 	}
 }
 
+static void read_vectors(struct rvs_cursor *at, struct rvs_vector_note *ret)
+{
+	uint8_t tag = rvs_cursor_u8(at);
+
+	if (tag >> 1 > RVS_HOLDS_INDEX)
+		at->failed = true;
+	ret->kind = tag >> 1;
+	ret->known = tag & 1;
+	ret->count = ret->known ? rvs_cursor_varint(at) : 0;
+}
+
 static int read_origin(struct rvs_manifest_reader *reader,
 		       struct rvs_node *node, struct rvs_error *err)
 {
@@ -643,6 +662,7 @@ static int read_origin(struct rvs_manifest_reader *reader,
 			at->failed = true;
 	}
 	if (S_ISREG(node->mode)) {
+		read_vectors(at, &node->vectors);
 		r = read_extents(reader, err);
 		node->extents = reader->extents.items;
 		node->extent_count = reader->extents.count;

@@ -31,6 +31,13 @@
 #define RVS_XATTR_COUNT_MAX 1024u
 #define RVS_XATTR_BYTES_MAX (256u << 10) /* names and values of one node */
 
+/* What a file's vectors come to; see source/vectors.h. */
+struct rvs_vector_note {
+	enum { RVS_HOLDS_NO_VECTORS, RVS_HOLDS_VECTORS, RVS_HOLDS_INDEX } kind;
+	bool known; /* whether @count is */
+	uint64_t count;
+};
+
 /* One name in the tree. */
 struct rvs_node {
 	const char *name;   /* "" for the root alone */
@@ -51,6 +58,7 @@ struct rvs_node {
 	 * unchanged file; no part of the logical tree. */
 	uint64_t ino;
 	struct timespec ctime;
+	struct rvs_vector_note vectors; /* of a regular file */
 	const struct rvs_extent *extents; /* of a regular file */
 	size_t extent_count;
 };

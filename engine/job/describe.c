@@ -10,6 +10,7 @@
 #include "format/manifest.h"
 #include "press.h"
 #include "prior.h"
+#include "source/vectors.h"
 #include "store/store.h"
 
 struct description {
@@ -21,6 +22,7 @@ struct description {
 	struct rvs_manifest_writer *writer;
 	struct rvs_hasher *hasher; /* of the logical tree */
 	struct rvs_buf logical;
+	struct rvs_vectors_sum vectors;
 	struct rvs_segment *segments;
 	size_t segment_count;
 };
@@ -94,6 +96,7 @@ static void fill_from_prior(const struct rvs_prior *prior,
 	const struct rvs_entry *old = rvs_tree_entry(tree, entry->old);
 
 	node->digest = old->digest;
+	node->vectors = rvs_tree_origin(tree, entry->old)->vectors;
 	node->xattrs = old->xattrs;
 	node->xattr_count = old->xattr_count;
 	if (S_ISREG(old->mode))
@@ -110,6 +113,7 @@ static void fill_from_survey(const struct rvs_surveyed *entry,
 		return;
 	node->size = entry->content.size;
 	node->digest = entry->content.digest;
+	node->vectors = entry->content.vectors;
 	node->extents = entry->content.extents.items;
 	node->extent_count = entry->content.extents.count;
 }
@@ -146,16 +150,31 @@ static int add_logical(struct description *d, struct rvs_error *err)
 	return r;
 }
 
+static void count_file(struct description *d, const struct rvs_node *node)
+{
+	const struct rvs_vectors vectors = {
+		.kind = node->vectors.kind == RVS_HOLDS_VECTORS ?
+				RVS_VECTORS_FILE :
+			node->vectors.kind == RVS_HOLDS_INDEX ?
+				RVS_VECTORS_INDEX :
+				RVS_VECTORS_NONE,
+		.known = node->vectors.known,
+		.count = node->vectors.count
+	};
+
+	d->snapshot->files_count++;
+	d->snapshot->total_bytes += node->size;
+	rvs_vectors_sum_add(&d->vectors, &vectors);
+}
+
 static int put_node(struct description *d, const struct rvs_node *node,
 		    struct rvs_error *err)
 {
 	int r = rvs_manifest_add(d->writer, node, err);
 
 	rvs_node_put_logical(&d->logical, node);
-	if (r == 0 && !node->hard_link && S_ISREG(node->mode)) {
-		d->snapshot->files_count++;
-		d->snapshot->total_bytes += node->size;
-	}
+	if (!node->hard_link && S_ISREG(node->mode))
+		count_file(d, node);
 	return r < 0 ? r : add_logical(d, err);
 }
 
@@ -258,6 +277,9 @@ int rvs_describe(const struct rvs_survey *survey, const struct rvs_prior *prior,
 				 .press = press,
 				 .snapshot = snapshot };
 	int r = describe(&d, err);
+
+	snapshot->has_vector_count =
+		rvs_vectors_sum_get(&d.vectors, &snapshot->vector_count);
 
 	rvs_manifest_writer_free(d.writer);
 	rvs_hasher_free(d.hasher);

@@ -16,6 +16,7 @@
 #include "press.h"
 #include "prior.h"
 #include "source/scan.h"
+#include "source/vectors.h"
 #include "store/known.h"
 #include "store/store.h"
 
@@ -193,10 +194,27 @@ static void look_at_chunk(struct rvs_job *job, unsigned worker)
 		c->status = compare_pages(c);
 }
 
+/* A damaged file has no count, and says why; it fails nothing. */
+static void count_vectors(const struct rvs_input *input, const char *path,
+			  struct rvs_content *ret)
+{
+	struct rvs_vectors vectors;
+
+	rvs_vectors_count(input, path, &vectors);
+	ret->vectors = (struct rvs_vector_note){
+		.kind = vectors.kind == RVS_VECTORS_FILE  ? RVS_HOLDS_VECTORS :
+			vectors.kind == RVS_VECTORS_INDEX ? RVS_HOLDS_INDEX :
+							    RVS_HOLDS_NO_VECTORS,
+		.known = vectors.known,
+		.count = vectors.count
+	};
+}
+
 static int read_small(struct batch *batch, struct batch_file *file, int fd)
 {
 	struct rvs_content *content = file->content;
 	uint8_t *end = rvs_buf_reserve(&batch->bytes, file->size);
+	struct rvs_input input;
 	ssize_t n;
 
 	if (!end)
@@ -206,6 +224,8 @@ static int read_small(struct batch *batch, struct batch_file *file, int fd)
 		return rvs_error_errno(&batch->err, "%s", file->path);
 	batch->bytes.len += (size_t)n;
 	content->size = (uint64_t)n;
+	input = rvs_input_of_memory(end, (size_t)n);
+	count_vectors(&input, file->path, content);
 	return rvs_digest_of(end, (size_t)n, &content->digest, &batch->err);
 }
 
@@ -869,6 +889,7 @@ int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
 {
 	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
 	struct reading reading = { .ingest = ingest };
+	struct rvs_input input;
 	struct stat st;
 	int r = open_source_file(ingest, path, ret, &fd, err);
 
@@ -877,6 +898,8 @@ int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
 	if (fstat(fd, &st) < 0)
 		return rvs_error_errno(err, "%s", path);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
+	input = rvs_input_of_fd(fd, (uint64_t)st.st_size);
+	count_vectors(&input, path, ret);
 	if (ingest->options.prior && !old &&
 	    rvs_prior_has_size(ingest->options.prior, (uint64_t)st.st_size)) {
 		r = find_copy(ingest, fd, (uint64_t)st.st_size, ret, err);

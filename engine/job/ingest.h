@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "format/extent.h"
+#include "format/manifest.h"
 
 struct rvs_ingest;
 struct rvs_pool;
@@ -35,6 +36,7 @@ struct rvs_source;
 struct rvs_content {
 	uint64_t size; /* bytes read */
 	struct rvs_digest digest;
+	struct rvs_vector_note vectors;
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
 	bool missing;               /* it vanished before it was read */
 };

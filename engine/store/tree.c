@@ -239,8 +239,8 @@ static int add_node(void *arg, const struct rvs_node *node,
 		return rvs_error_no_memory(err);
 	if (tree->count > 0)
 		tree->entries[loader->directory].child_count++;
-	tree->origins[tree->count] = (struct rvs_origin){ node->ino,
-							  node->ctime };
+	tree->origins[tree->count] =
+		(struct rvs_origin){ node->ino, node->ctime, node->vectors };
 	tree->entries[tree->count++] = entry;
 	if (!node->hard_link && S_ISDIR(node->mode))
 		enter_directory(loader, tree->count - 1);

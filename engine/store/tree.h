@@ -22,6 +22,7 @@ const char *rvs_tree_volume(const struct rvs_tree *tree, uint32_t volume);
 struct rvs_origin {
 	uint64_t ino;
 	struct timespec ctime;
+	struct rvs_vector_note vectors;
 };
 const struct rvs_origin *rvs_tree_origin(const struct rvs_tree *tree,
 					 uint32_t index);
