@@ -8,10 +8,10 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&command_init,   &command_create,  &command_list,
-	&command_show,   &command_ls,      &command_cat,
-	&command_restore, &command_verify, &command_rename,
-	&command_pin,    &command_unpin,
+	&command_init,	 &command_create, &command_list,    &command_show,
+	&command_ls,	 &command_cat,	  &command_restore, &command_verify,
+	&command_diff,	 &command_rename, &command_pin,	    &command_unpin,
+	&command_delete, &command_prune,  &command_collect, &command_stats,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

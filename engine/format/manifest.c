@@ -316,6 +316,7 @@ struct rvs_manifest_reader {
 	struct rvs_buf name_starts; /* u32 each: where in last_names */
 	size_t depth;               /* open directories */
 	bool complete;              /* the root was closed */
+	bool alone;                 /* reading one segment by itself */
 	char name[RVS_FILE_NAME_MAX + 1];
 	struct rvs_buf target;
 	struct rvs_xattr xattrs[RVS_XATTR_COUNT_MAX];
@@ -427,6 +428,8 @@ static int check_name(struct rvs_manifest_reader *reader,
 {
 	size_t len = strlen(reader->name);
 
+	if (reader->alone)
+		return 0;
 	if (reader->complete)
 		return corrupt(err, "it goes on behind its root");
 	if (reader->depth == 0)
@@ -577,7 +580,7 @@ static int read_extents(struct rvs_manifest_reader *reader,
 static int check_covered(struct rvs_manifest_reader *reader,
 			 struct rvs_error *err)
 {
-	if (reader->covered != reader->size)
+	if (reader->covered != reader->size && !reader->alone)
 		return corrupt(err, "a file lacks extents");
 	reader->covered = reader->size = 0;
 	return 0;
@@ -596,7 +599,8 @@ static int read_link(struct rvs_manifest_reader *reader, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	node.target = (const char *)reader->target.bytes;
-	if (reader->depth == 0 || !rvs_path_is_safe(node.target))
+	if ((reader->depth == 0 && !reader->alone) ||
+	    !rvs_path_is_safe(node.target))
 		return corrupt(err, "a hard link's target is unsafe");
 	return reader->input.node(reader->input.arg, &node, err);
 }
@@ -666,6 +670,7 @@ static int read_origin(struct rvs_manifest_reader *reader,
 		r = read_extents(reader, err);
 		node->extents = reader->extents.items;
 		node->extent_count = reader->extents.count;
+		node->extent_end = reader->covered;
 	}
 	if (r == 0 && at->failed)
 		return corrupt(err, "a node is cut");
@@ -689,14 +694,14 @@ static int read_node(struct rvs_manifest_reader *reader, struct rvs_error *err)
 	node.mtime = read_time(at);
 	if (at->failed || (node.mode & ~(uint32_t)(S_IFMT | PERMISSIONS)))
 		return corrupt(err, "a node's attributes are out of bounds");
-	if (reader->depth == 0 && !S_ISDIR(node.mode))
+	if (reader->depth == 0 && !S_ISDIR(node.mode) && !reader->alone)
 		return corrupt(err, "its root is no directory");
 	r = read_xattrs(reader, &node, err);
 	if (r == 0)
 		r = read_by_type(reader, &node, err);
 	if (r == 0)
 		r = read_origin(reader, &node, err);
-	if (r == 0 && S_ISDIR(node.mode))
+	if (r == 0 && S_ISDIR(node.mode) && !reader->alone)
 		r = open_directory(reader, err);
 	if (r < 0)
 		return r;
@@ -706,12 +711,16 @@ static int read_node(struct rvs_manifest_reader *reader, struct rvs_error *err)
 static int read_more_extents(struct rvs_manifest_reader *reader,
 			     struct rvs_error *err)
 {
-	int r = read_extents(reader, err);
+	int r;
 
+	if (reader->alone && reader->size == 0)
+		reader->size = INT64_MAX; /* of a file that began before */
+	r = read_extents(reader, err);
 	if (r < 0)
 		return r;
 	return reader->input.extents(reader->input.arg, reader->extents.items,
-				     reader->extents.count, err);
+				     reader->extents.count, reader->covered,
+				     err);
 }
 
 static int read_end(struct rvs_manifest_reader *reader, struct rvs_error *err)
@@ -720,6 +729,8 @@ static int read_end(struct rvs_manifest_reader *reader, struct rvs_error *err)
 
 	if (r < 0)
 		return r;
+	if (reader->alone)
+		return 0;
 	if (reader->depth == 0)
 		return corrupt(err, "it closes a directory that is not open");
 	(void)last_name(reader); /* forgets the names of this directory */
@@ -762,6 +773,20 @@ int rvs_manifest_read_end(struct rvs_manifest_reader *reader,
 			  struct rvs_error *err)
 {
 	return reader->complete ? 0 : corrupt(err, "it ends too early");
+}
+
+int rvs_manifest_read_alone(const struct rvs_manifest_input *input,
+			    const void *bytes, size_t len,
+			    struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_manifest_reader_cleanup)
+	struct rvs_manifest_reader *reader = NULL;
+	int r = rvs_manifest_reader_new(input, &reader, err);
+
+	if (r < 0)
+		return r;
+	reader->alone = true;
+	return rvs_manifest_read(reader, bytes, len, err);
 }
 
 /* ---- the root ---- */

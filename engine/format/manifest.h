@@ -61,6 +61,7 @@ struct rvs_node {
 	struct rvs_vector_note vectors; /* of a regular file */
 	const struct rvs_extent *extents; /* of a regular file */
 	size_t extent_count;
+	uint64_t extent_end; /* where the last of them ends; read, not written */
 };
 
 /*
@@ -104,9 +105,9 @@ struct rvs_manifest_input {
 	/* A node with its first extents; valid during the call. */
 	int (*node)(void *arg, const struct rvs_node *node,
 		    struct rvs_error *err);
-	/* More extents of the last node. */
+	/* More extents of the last node; the last of them ends at @end. */
 	int (*extents)(void *arg, const struct rvs_extent *items, size_t count,
-		       struct rvs_error *err);
+		       uint64_t end, struct rvs_error *err);
 	/* The innermost open directory is complete. */
 	int (*end)(void *arg, struct rvs_error *err);
 	/* The index of the snapshot @id in the caller's table. */
@@ -131,6 +132,15 @@ int rvs_manifest_read(struct rvs_manifest_reader *reader, const void *bytes,
 /* The tree must be complete: its root closed. */
 int rvs_manifest_read_end(struct rvs_manifest_reader *reader,
 			  struct rvs_error *err);
+
+/*
+ * Read one segment by itself, for the sake of its extents: what directory its
+ * nodes lie in, and where in a file its first extents lie, is not known, so
+ * extents count from 0 there and those rules are not checked.
+ */
+int rvs_manifest_read_alone(const struct rvs_manifest_input *input,
+			    const void *bytes, size_t len,
+			    struct rvs_error *err);
 
 /* The root: which members, of which snapshots, are the segments. */
 struct rvs_segment {

@@ -1,130 +1,163 @@
+/*
+ * Collect: free what no snapshot uses.
+ */
 #include "collect.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <rvs/snapshot.h>
+#include <rvs/job.h>
 
 #include "base/cleanup.h"
-#include "format/name.h"
+#include "repack.h"
 #include "store/store.h"
-#include "store/tree.h"
+#include "store/volume.h"
+#include "store/writer.h"
+#include "usage.h"
 
-struct ids {
-	char (*items)[RVS_ID_SIZE];
-	size_t count;
-};
+/* The word that is left: an empty object. */
+#define ASKED_NAME ".collect"
 
-static void ids_done(struct ids *ids)
-{
-	free(ids->items);
-}
-
-static bool has_id(const struct ids *ids, const char *id)
-{
-	size_t i;
-
-	for (i = 0; i < ids->count; i++)
-		if (!strcmp(ids->items[i], id))
-			return true;
-	return false;
-}
-
-static int add_id(struct ids *ids, const char *id, struct rvs_error *err)
-{
-	char(*items)[RVS_ID_SIZE];
-
-	if (has_id(ids, id))
-		return 0;
-	items = reallocarray(ids->items, ids->count + 1, sizeof(*items));
-	if (!items)
-		return rvs_error_no_memory(err);
-	ids->items = items;
-	(void)snprintf(items[ids->count++], RVS_ID_SIZE, "%s", id);
-	return 0;
-}
-
-/* The snapshots whose data @id uses, itself included. */
-static int add_used(struct rvs_store *store, const char *id, struct ids *used,
-		    struct rvs_error *err)
-{
-	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
-	const struct rvs_segment *segments;
-	size_t count, i;
-	int r = add_id(used, id, err);
-
-	if (r == 0)
-		r = rvs_tree_load(store, id, &tree, NULL, err);
-	if (r < 0)
-		return r;
-	for (i = 0; i < rvs_tree_volume_count(tree) && r == 0; i++)
-		r = add_id(used, rvs_tree_volume(tree, (uint32_t)i), err);
-	segments = rvs_tree_segments(tree, &count);
-	for (i = 0; i < count && r == 0; i++)
-		r = add_id(used, segments[i].id, err);
-	return r;
-}
-
-struct listing {
-	struct ids all;
+struct collecting {
+	struct rvs_store *store;
+	bool dry_run;
+	const struct rvs_monitor *monitor;
+	struct rvs_collect_result *result;
 	struct rvs_error *err;
 };
 
-static int list_directory(void *arg, const char *name)
+/* A directory is made anew when a fifth of it is dead: the copying then costs
+ * at most four times what it frees. */
+static bool pays(uint64_t dead, uint64_t all)
 {
-	const char *id = name + strlen(RVS_SNAPSHOT_PREFIX);
-	struct listing *listing = arg;
+	return dead * 5 >= all && dead > 0;
+}
 
-	if (strncmp(name, RVS_SNAPSHOT_PREFIX, strlen(RVS_SNAPSHOT_PREFIX)) ||
-	    !rvs_id_is_valid(id))
+static uint64_t stored_bytes(struct collecting *c, const char *id)
+{
+	RVS_CLEANUP(rvs_volume_cleanup) struct rvs_volume *volume = NULL;
+	const struct rvs_members *members;
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	/* For the figure alone: a damaged directory goes all the same. */
+	if (rvs_volume_get(c->store->volumes, id, &volume, NULL, NULL) < 0)
 		return 0;
-	return add_id(&listing->all, id, listing->err);
+	members = rvs_volume_members(volume);
+	for (i = 0; i < members->count; i++)
+		bytes += members->items[i].stored_len;
+	return bytes;
 }
 
-/* A snapshot that cannot be read may use anything: then nothing is freed. */
-static void refuse(void *arg, const char *directory, const char *reason)
+static int remove_directory(struct collecting *c, const char *id)
 {
-	(void)rvs_error_set(arg, RVS_ERR_CORRUPT,
-			    "%s: %s; nothing is collected while a snapshot "
-			    "cannot be read", directory, reason);
-}
-
-static int remove_unused(struct rvs_store *store, const struct ids *used,
-			 struct rvs_error *err)
-{
-	const struct rvs_backend_ops *ops = store->backend->ops;
-	struct listing listing = { .err = err };
+	struct rvs_backend *backend = c->store->backend;
 	char folder[RVS_KEY_SIZE];
-	size_t i;
-	int r = ops->list(store->backend, "", list_directory, &listing, err);
 
-	for (i = 0; i < listing.all.count && r == 0; i++) {
-		if (has_id(used, listing.all.items[i]))
-			continue;
-		(void)snprintf(folder, sizeof(folder), RVS_SNAPSHOT_PREFIX "%s",
-			       listing.all.items[i]);
-		r = ops->remove_folder(store->backend, folder, err);
+	c->result->removed++;
+	c->result->freed_bytes += stored_bytes(c, id);
+	if (c->dry_run)
+		return 0;
+	(void)snprintf(folder, sizeof(folder), RVS_SNAPSHOT_PREFIX "%s", id);
+	return backend->ops->remove_folder(backend, folder, c->err);
+}
+
+static int collect_one(struct collecting *c, const struct rvs_usage *usage)
+{
+	uint64_t dead, all;
+
+	if (usage->unknown)
+		return 0;
+	if (!usage->volume)
+		return remove_directory(c, usage->id);
+	rvs_repack_estimate(usage, &dead, &all);
+	if (!pays(dead, all))
+		return 0;
+	c->result->rewritten++;
+	c->result->freed_bytes += dead;
+	return c->dry_run ? 0 : rvs_repack_run(c->store, usage, c->err);
+}
+
+static int check_cancelled(const struct collecting *c)
+{
+	if (c->monitor && c->monitor->cancelled &&
+	    c->monitor->cancelled(c->monitor->arg))
+		return rvs_error_set(c->err, RVS_ERR_INTERRUPTED,
+				     "interrupted");
+	return 0;
+}
+
+/* Call with the writer's lock held. */
+static int collect(struct collecting *c)
+{
+	RVS_CLEANUP(rvs_usages_done) struct rvs_usages usages = { NULL, 0 };
+	struct rvs_backend *backend = c->store->backend;
+	size_t i;
+	int r = rvs_usages_find(c->store, &usages, c->err);
+
+	if (r < 0)
+		return rvs_error_context(c->err,
+					 "nothing is collected while a "
+					 "snapshot cannot be read");
+	for (i = 0; i < usages.count && r == 0; i++) {
+		r = check_cancelled(c);
+		if (r == 0)
+			r = collect_one(c, &usages.items[i]);
 	}
-	ids_done(&listing.all);
+	if (r == 0 && !c->dry_run)
+		r = backend->ops->remove(backend, ASKED_NAME, c->err);
 	return r;
 }
 
-int rvs_collect_run(struct rvs_store *store, struct rvs_error *err)
+int rvs_collect(struct rvs_store *store, bool dry_run, bool wait,
+		const struct rvs_monitor *monitor,
+		struct rvs_collect_result *ret, struct rvs_error *err)
 {
-	RVS_CLEANUP(rvs_snapshot_list_done)
-	struct rvs_snapshot_list list = { NULL, 0 };
-	RVS_CLEANUP(ids_done) struct ids used = { NULL, 0 };
-	struct rvs_error damage = RVS_ERROR_INIT;
-	size_t i;
-	int r = rvs_snapshot_list(store, &list, refuse, &damage, err);
+	struct rvs_collect_result result = { 0 };
+	struct rvs_error own = RVS_ERROR_INIT;
+	struct collecting c = { .store = store,
+				.dry_run = dry_run,
+				.monitor = monitor,
+				.result = &result,
+				.err = err ? err : &own };
+	struct rvs_backend *backend = store->backend;
+	struct rvs_lock *lock;
+	int r = backend->ops->lock(backend, RVS_WRITER_LOCK, wait,
+				   monitor ? monitor->cancelled : NULL,
+				   monitor ? monitor->arg : NULL, &lock, c.err);
 
-	if (r == 0 && damage.status < 0) {
-		if (err)
-			*err = damage;
-		return damage.status;
-	}
-	for (i = 0; i < list.count && r == 0; i++)
-		r = add_used(store, list.items[i].id, &used, err);
-	return r < 0 ? r : remove_unused(store, &used, err);
+	if (r < 0)
+		return r;
+	if (!dry_run)
+		r = rvs_writer_sweep(store, c.err);
+	if (r == 0)
+		r = collect(&c);
+	backend->ops->unlock(lock);
+	if (ret)
+		*ret = result;
+	return r;
+}
+
+int rvs_collect_soon(struct rvs_store *store, struct rvs_error *err)
+{
+	struct rvs_backend *backend = store->backend;
+	/* Word first: whoever holds the lock may be about to end. */
+	int r = rvs_backend_write_object(backend, ASKED_NAME, "", 0, err);
+
+	if (r == 0)
+		r = rvs_collect(store, false, false, NULL, NULL, err);
+	return r == RVS_ERR_BUSY ? 0 : r;
+}
+
+int rvs_collect_if_asked(struct rvs_store *store, struct rvs_error *err)
+{
+	struct rvs_collect_result result = { 0 };
+	struct rvs_error own = RVS_ERROR_INIT;
+	struct collecting c = { .store = store,
+				.result = &result,
+				.err = err ? err : &own };
+	struct rvs_backend *backend = store->backend;
+	int r = backend->ops->probe(backend, ASKED_NAME, err);
+
+	return r != 0 ? (r < 0 ? r : 0) : collect(&c);
 }

@@ -1,8 +1,5 @@
 /*
- * Collect: free what no snapshot uses.
- *
- * A deleted snapshot's directory stays as long as a snapshot leads to data in
- * it.  The caller holds the store's lock.
+ * Collect, for the jobs that leave something to collect.
  */
 #ifndef RVS_COLLECT_H
 #define RVS_COLLECT_H
@@ -11,6 +8,13 @@
 
 struct rvs_store;
 
-int rvs_collect_run(struct rvs_store *store, struct rvs_error *err);
+/*
+ * Snapshots were deleted: collect now, or, while another writer is at work,
+ * leave word that it shall at its end.
+ */
+int rvs_collect_soon(struct rvs_store *store, struct rvs_error *err);
+
+/* Collect if somebody left word.  The caller holds the writer's lock. */
+int rvs_collect_if_asked(struct rvs_store *store, struct rvs_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/pool.h"
+#include "collect.h"
 #include "describe.h"
 #include "press.h"
 #include "prior.h"
@@ -280,12 +281,14 @@ int rvs_create(struct rvs_store *store,
 {
 	const struct rvs_backend_ops *ops = store->backend->ops;
 	struct making m = { .store = store, .options = options };
+	struct rvs_lock *lock;
 	int r = check_options(store, options, err);
 
 	if (r < 0)
 		return r;
-	r = ops->lock(store->backend, options->wait, options->monitor.cancelled,
-		      options->monitor.arg, err);
+	r = ops->lock(store->backend, RVS_WRITER_LOCK, options->wait,
+		      options->monitor.cancelled, options->monitor.arg, &lock,
+		      err);
 	if (r < 0)
 		return r;
 	r = make(&m, err);
@@ -294,6 +297,9 @@ int rvs_create(struct rvs_store *store,
 		m.record = (struct rvs_snapshot){ 0 };
 	}
 	making_done(&m);
-	ops->unlock(store->backend);
+	/* Who deletes meanwhile leaves the freeing to this writer; should it
+	 * fail, the word stays for the next one. */
+	(void)rvs_collect_if_asked(store, NULL);
+	ops->unlock(lock);
 	return r;
 }

@@ -17,8 +17,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "format/checksums.h"
 #include "format/digest.h"
-#include "format/name.h"
 #include "store/known.h"
 #include "store/snapshot.h"
 #include "store/store.h"
@@ -188,35 +188,24 @@ static int prove_object(struct verifying *v, const char *id, const char *name,
 	return prove_members(v, id, name);
 }
 
-/* A line of checksum.sha256, taken apart in place; false: malformed. */
-static bool parse_line(char *line, struct rvs_digest *ret, char **ret_name)
-{
-	bool escaped = line[0] == '\\';
-	char *hex = line + escaped, *name = hex + 2 * RVS_DIGEST_LEN;
-	char *from, *to;
+struct directory {
+	struct verifying *v;
+	const char *id;
+};
 
-	if (strlen(hex) < 2 * RVS_DIGEST_LEN + 3 || name[0] != ' ' ||
-	    name[1] != ' ')
-		return false;
-	name[0] = '\0';
-	name += 2;
-	for (from = to = name; escaped && *from; from++, to++) {
-		*to = *from;
-		if (*from == '\\') {
-			from++;
-			*to = *from == 'n' ? '\n' : *from == 'r' ? '\r' : '\\';
-		}
-	}
-	if (escaped)
-		*to = '\0';
-	*ret_name = name;
-	return rvs_path_is_safe(name) && rvs_digest_parse(hex, ret, NULL) == 0;
+static int prove_line(void *arg, const char *name,
+		      const struct rvs_digest *digest)
+{
+	const struct directory *directory = arg;
+
+	return prove_object(directory->v, directory->id, name, digest);
 }
 
 static int prove_directory(struct verifying *v, const char *id)
 {
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
-	char key[RVS_KEY_SIZE], *line, *next;
+	struct directory directory = { v, id };
+	char key[RVS_KEY_SIZE];
 	int r;
 
 	(void)snprintf(key, sizeof(key),
@@ -226,25 +215,13 @@ static int prove_directory(struct verifying *v, const char *id)
 	rvs_buf_put_u8(&text, 0);
 	if (r == 0)
 		r = rvs_buf_check(&text, v->err);
-	if (is_damage(r)) {
-		report_text(v, id, RVS_CHECKSUM_NAME, v->err->text);
-		return 0;
-	}
-	for (line = (char *)text.bytes; r == 0 && *line; line = next) {
-		struct rvs_digest digest;
-		char *name;
-
-		next = line + strcspn(line, "\n");
-		if (*next)
-			*next++ = '\0';
-		if (!parse_line(line, &digest, &name)) {
-			report_text(v, id, RVS_CHECKSUM_NAME,
-				    "a line is malformed");
-			return 0;
-		}
-		r = prove_object(v, id, name, &digest);
-	}
-	return r;
+	if (r == 0)
+		r = rvs_checksums_read((char *)text.bytes, prove_line,
+				       &directory, v->err);
+	if (!is_damage(r))
+		return r;
+	report_text(v, id, RVS_CHECKSUM_NAME, v->err->text);
+	return 0;
 }
 
 /* Prove the directory of @id, once. */

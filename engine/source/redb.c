@@ -110,7 +110,7 @@ struct capture {
 	struct rvs_redb_mend mend;
 	struct rvs_redb_proved proved;
 	uint8_t header_before[RVS_REDB_HEADER_LEN]; /* before the copy */
-	uint64_t deadline_ms;
+	uint64_t deadline_ms; /* 0: no round has failed yet */
 	struct sighting failed_at;
 	uint64_t failed_since_ms;
 	bool cloned;
@@ -123,15 +123,28 @@ static void capture_done(struct capture *capture)
 	rvs_redb_proved_done(&capture->proved);
 }
 
-/* Called between rounds, and in walks. */
-static int check_limits(void *arg, struct rvs_error *err)
+/* These two are called between rounds, and in walks. */
+
+static int check_cancelled(void *arg, struct rvs_error *err)
 {
 	const struct capture *capture = arg;
 	const struct rvs_monitor *monitor = capture->limits->monitor;
 
 	if (monitor && monitor->cancelled && monitor->cancelled(monitor->arg))
 		return rvs_error_set(err, RVS_ERR_INTERRUPTED, "cancelled");
-	if (capture->clock->now_ms(capture->clock->arg) > capture->deadline_ms)
+	return 0;
+}
+
+static int check_limits(void *arg, struct rvs_error *err)
+{
+	const struct capture *capture = arg;
+	const struct rvs_redb_clock *clock = capture->clock;
+	int r = check_cancelled(arg, err);
+
+	if (r < 0)
+		return r;
+	if (capture->deadline_ms > 0 &&
+	    clock->now_ms(clock->arg) > capture->deadline_ms)
 		return rvs_error_set(err, RVS_ERR_BUSY,
 				     "the database kept changing: not caught "
 				     "up with in time");
@@ -163,20 +176,6 @@ static bool same_sighting(const struct sighting *a, const struct sighting *b)
 	       a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
-static int prove(struct capture *capture, const struct rvs_redb_header *header,
-		 struct rvs_redb_mend *mend, struct rvs_redb_proved *proved,
-		 unsigned slot, struct rvs_error *err)
-{
-	const struct rvs_redb_walk walk = { .header = header,
-					    .input = &capture->copy,
-					    .mend = mend,
-					    .proved = proved,
-					    .pause = check_limits,
-					    .arg = capture };
-
-	return rvs_redb_tree_prove(&walk, &header->slots[slot], err);
-}
-
 /* Whether the live header still is @header.  As long as it is, the writer has
  * not touched a page of the commit it names. */
 static bool still_current(struct capture *capture,
@@ -202,6 +201,12 @@ static int prove_newest(struct capture *capture,
 			struct rvs_redb_mend *mend, unsigned *ret,
 			struct rvs_error *err)
 {
+	const struct rvs_redb_walk walk = { .header = header,
+					    .input = &capture->copy,
+					    .mend = mend,
+					    .proved = &capture->proved,
+					    .pause = check_limits,
+					    .arg = capture };
 	unsigned order[RVS_REDB_SLOTS];
 	unsigned count = rvs_redb_header_candidates(header, order);
 	int r = no_valid_slot(err);
@@ -211,8 +216,7 @@ static int prove_newest(struct capture *capture,
 			break;
 		*ret = order[i];
 		capture->rolled_back = i > 0;
-		r = prove(capture, header, mend, &capture->proved, order[i],
-			  err);
+		r = rvs_redb_tree_prove(&walk, &header->slots[order[i]], err);
 	}
 	return r;
 }
@@ -250,6 +254,11 @@ static int verify(struct capture *capture, struct rvs_redb_capture *ret,
 	struct rvs_redb_proved proved =
 		rvs_redb_proved_of(capture->limits->proved_bytes);
 	struct rvs_redb_header header;
+	const struct rvs_redb_walk walk = { .header = &header,
+					    .input = &capture->copy,
+					    .proved = &proved,
+					    .pause = check_cancelled,
+					    .arg = capture };
 	unsigned order[RVS_REDB_SLOTS];
 	int r = read_header(&capture->copy, &header, err);
 
@@ -257,7 +266,7 @@ static int verify(struct capture *capture, struct rvs_redb_capture *ret,
 		return r;
 	if (rvs_redb_header_candidates(&header, order) == 0)
 		return no_valid_slot(err);
-	r = prove(capture, &header, NULL, &proved, order[0], err);
+	r = rvs_redb_tree_prove(&walk, &header.slots[order[0]], err);
 	if (r < 0)
 		return r;
 	*ret = (struct rvs_redb_capture){
@@ -300,6 +309,13 @@ static int try_header(struct capture *capture,
 	return r;
 }
 
+static void start_timer(struct capture *capture, uint64_t now_ms)
+{
+	uint64_t gib = 1 + (capture->mend.live.size >> 30);
+
+	capture->deadline_ms = now_ms + gib * capture->limits->timeout_ms;
+}
+
 /* After a failure: 0 to go on, RVS_ERR_CORRUPT when the file has stood still
  * and failed for long enough.  Leaves @err as the failure set it. */
 static int wait_for_writer(struct capture *capture, const struct sighting *seen)
@@ -308,6 +324,9 @@ static int wait_for_writer(struct capture *capture, const struct sighting *seen)
 	uint64_t now_ms = clock->now_ms(clock->arg);
 	bool moved = memcmp(capture->failed_at.header, seen->header,
 			    sizeof(seen->header)) != 0;
+
+	if (capture->deadline_ms == 0)
+		start_timer(capture, now_ms);
 
 	if (!same_sighting(&capture->failed_at, seen)) {
 		capture->failed_at = *seen;
@@ -352,8 +371,8 @@ static int catch_up(struct capture *capture, struct rvs_redb_capture *ret,
 			return r;
 	}
 	return rvs_error_set(err, RVS_ERR_BUSY,
-			     "the database kept changing: %u commits could not "
-			     "be caught up with",
+			     "the database kept changing: not caught up "
+			     "with in %u rounds",
 			     capture->rounds);
 }
 
@@ -369,15 +388,6 @@ static int try_clone(struct capture *capture, struct rvs_redb_capture *ret,
 	if (r < 0)
 		return r;
 	return try_header(capture, &header, capture->copy.size, NULL, ret, err);
-}
-
-static void start_timer(struct capture *capture)
-{
-	const struct rvs_redb_clock *clock = capture->clock;
-	uint64_t gib = 1 + (capture->mend.live.size >> 30);
-
-	capture->deadline_ms = clock->now_ms(clock->arg) +
-			       gib * capture->limits->timeout_ms;
 }
 
 static int copy_live(struct capture *capture, struct rvs_error *err)
@@ -423,7 +433,6 @@ int rvs_redb_capture(int live_fd, int copy_fd,
 	if (r < 0)
 		return r;
 
-	start_timer(&capture);
 	if (capture.cloned) {
 		r = try_clone(&capture, ret, err);
 		if (r != RVS_ERR_CORRUPT)

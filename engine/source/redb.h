@@ -51,7 +51,9 @@ struct rvs_redb_clock {
 struct rvs_redb_limits {
 	/* Headers to start from before the database is called busy. */
 	unsigned rounds;
-	/* Time past the copy, for every GiB of the file and the last part. */
+	/* Time from the first round that fails to the one that does not, for
+	 * every GiB of the file and the last part.  A quiet file takes the time
+	 * it takes: that of reading it and reading the copy twice. */
 	unsigned timeout_ms;
 	/* A file that fails its checksums and was not written for so long is
 	 * damaged rather than busy. */

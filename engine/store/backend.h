@@ -20,6 +20,7 @@
 
 struct rvs_object; /* open for reading */
 struct rvs_upload; /* being written */
+struct rvs_lock;
 
 struct rvs_backend {
 	const struct rvs_backend_ops *ops;
@@ -76,12 +77,17 @@ struct rvs_backend_ops {
 	 * removed or an object of the top replaced or removed. */
 	int (*generation)(struct rvs_backend *backend, uint64_t *ret,
 			  struct rvs_error *err);
-	/* Become the one writer, or RVS_ERR_BUSY; with @wait, wait until
-	 * @cancelled (may be NULL) says otherwise. */
-	int (*lock)(struct rvs_backend *backend, bool wait,
+	/* The same object under another key, sharing its bytes where the
+	 * backend can. */
+	int (*copy)(struct rvs_backend *backend, const char *from,
+		    const char *to, struct rvs_error *err);
+	/* Take the lock @name, which ends with the process at the latest, or
+	 * RVS_ERR_BUSY; with @wait, wait for it until @cancelled (may be NULL)
+	 * says otherwise. */
+	int (*lock)(struct rvs_backend *backend, const char *name, bool wait,
 		    bool (*cancelled)(void *arg), void *arg,
-		    struct rvs_error *err);
-	void (*unlock)(struct rvs_backend *backend);
+		    struct rvs_lock **ret, struct rvs_error *err);
+	void (*unlock)(struct rvs_lock *lock); /* accepts NULL */
 
 	void (*free)(struct rvs_backend *backend);
 };

@@ -20,15 +20,16 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#define LOCK_NAME ".lock"
-
 enum { LOCK_POLL_MS = 20, RACY_NS = 50 * 1000 * 1000, KEY_MAX = 4096 };
 
 struct directory {
 	struct rvs_backend backend;
 	int fd;
-	int lock_fd; /* -1 while not locked; the lock's holder alone uses it */
 	char *path;
+};
+
+struct rvs_lock {
+	int fd;
 };
 
 struct rvs_object {
@@ -261,6 +262,19 @@ static int dir_exchange(struct rvs_backend *backend, const char *from,
 			     err);
 }
 
+static int dir_copy(struct rvs_backend *backend, const char *from,
+		    const char *to, struct rvs_error *err)
+{
+	int dirfd = directory_of(backend)->fd;
+
+	if (linkat(dirfd, from, dirfd, to, 0) == 0)
+		return 0;
+	if (errno == ENOENT && make_folders(dirfd, to) == 0 &&
+	    linkat(dirfd, from, dirfd, to, 0) == 0)
+		return 0;
+	return rvs_error_errno(err, "%s", to);
+}
+
 static int dir_replace(struct rvs_backend *backend, const char *key,
 		       const void *bytes, size_t len, struct rvs_error *err)
 {
@@ -339,7 +353,7 @@ static int take_lock(int fd, bool wait, bool (*cancelled)(void *arg), void *arg,
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return rvs_error_errno(err, LOCK_NAME);
+			return rvs_error_errno(err, "cannot lock");
 		if (!wait)
 			return busy(fd, err);
 		if (cancelled && cancelled(arg))
@@ -351,40 +365,42 @@ static int take_lock(int fd, bool wait, bool (*cancelled)(void *arg), void *arg,
 	return 0;
 }
 
-static int dir_lock(struct rvs_backend *backend, bool wait,
+static int dir_lock(struct rvs_backend *backend, const char *name, bool wait,
 		    bool (*cancelled)(void *arg), void *arg,
-		    struct rvs_error *err)
+		    struct rvs_lock **ret, struct rvs_error *err)
 {
 	struct directory *dir = directory_of(backend);
 	RVS_CLEANUP(rvs_cleanup_fd)
-	int fd = openat(dir->fd, LOCK_NAME,
+	int fd = openat(dir->fd, name,
 			O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char pid[32];
 	int r;
 
 	if (fd < 0)
-		return rvs_error_errno(err, "%s/" LOCK_NAME, dir->path);
+		return rvs_error_errno(err, "%s/%s", dir->path, name);
 	r = take_lock(fd, wait, cancelled, arg, err);
 	if (r < 0)
 		return r;
+	*ret = malloc(sizeof(**ret));
+	if (!*ret)
+		return rvs_error_no_memory(err);
 	(void)snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	/* The pid is for messages alone: flock, which ends with its holder, is
 	 * the lock.  A full disk must not keep anyone from deleting. */
 	if (ftruncate(fd, 0) == 0)
 		(void)rvs_io_pwrite(fd, pid, strlen(pid), 0);
-	dir->lock_fd = fd;
+	(*ret)->fd = fd;
 	fd = -1;
 	return 0;
 }
 
-static void dir_unlock(struct rvs_backend *backend)
+static void dir_unlock(struct rvs_lock *lock)
 {
-	struct directory *dir = directory_of(backend);
-	int fd = dir->lock_fd;
-
-	dir->lock_fd = -1;
-	(void)ftruncate(fd, 0); /* an old pid would only mislead */
-	(void)close(fd);
+	if (!lock)
+		return;
+	(void)!ftruncate(lock->fd, 0); /* an old pid would only mislead */
+	(void)close(lock->fd);
+	free(lock);
 }
 
 static void dir_free(struct rvs_backend *backend)
@@ -406,6 +422,7 @@ static const struct rvs_backend_ops directory_ops = {
 	.append = dir_append,
 	.finish = dir_finish,
 	.abandon = dir_abandon,
+	.copy = dir_copy,
 	.publish = dir_publish,
 	.exchange = dir_exchange,
 	.replace = dir_replace,
@@ -435,7 +452,6 @@ int rvs_directory_open(const char *path, struct rvs_backend **ret,
 	}
 	dir->backend.ops = &directory_ops;
 	dir->fd = fd;
-	dir->lock_fd = -1;
 	fd = -1;
 	*ret = &dir->backend;
 	return 0;

@@ -293,39 +293,23 @@ int rvs_records_list(struct rvs_records *records,
 	return 0;
 }
 
-static json_t *label_json(const struct rvs_snapshot *snapshot,
-			  const char *name, bool pinned)
+int rvs_records_save(struct rvs_records *records,
+		     const struct rvs_snapshot_list *list,
+		     struct rvs_error *err)
 {
-	return json_pack("{s:s, s:b}", "name", name ? name : snapshot->name,
-			 "pinned", pinned);
-}
-
-int rvs_records_label(struct rvs_records *records,
-		      const struct rvs_snapshot_list *list, const char *id,
-		      const char *name, bool pinned, struct rvs_error *err)
-{
-	RVS_CLEANUP(rvs_json_cleanup) json_t *old = NULL, *labels = NULL;
+	RVS_CLEANUP(rvs_json_cleanup) json_t *labels = json_object();
 	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
 	size_t i;
-	int r;
 
-	r = load_labels(records, &old, err);
-	labels = json_object();
-	for (i = 0; r == 0 && i < list->count; i++) {
-		const struct rvs_snapshot *snapshot = &list->items[i];
-		json_t *label = json_incref(
-			json_object_get(old, snapshot->id));
+	for (i = 0; i < list->count; i++) {
+		const struct rvs_snapshot *s = &list->items[i];
 
-		if (!strcmp(snapshot->id, id)) {
-			json_decref(label);
-			label = label_json(snapshot, name, pinned);
-		}
-		if (label &&
-		    json_object_set_new(labels, snapshot->id, label) < 0)
+		if (json_object_set_new(labels, s->id,
+					json_pack("{s:s, s:b}", "name",
+						  s->name, "pinned",
+						  s->pinned)) < 0)
 			return rvs_error_no_memory(err);
 	}
-	if (r < 0)
-		return r;
 	text = json_dumps(labels, JSON_INDENT(1));
 	if (!text)
 		return rvs_error_no_memory(err);

@@ -28,12 +28,11 @@ int rvs_records_list(struct rvs_records *records,
 		     void *arg, struct rvs_error *err);
 
 /*
- * Set the name (NULL: as it is) and the pin of the snapshot @id, durably; drop
- * the labels of snapshots that are not in @list.  The caller holds the store's
- * lock, under which it made @list.
+ * Keep the names and pins that @list says, and no others, durably.  The caller
+ * holds the list's lock, under which it made @list.
  */
-int rvs_records_label(struct rvs_records *records,
-		      const struct rvs_snapshot_list *list, const char *id,
-		      const char *name, bool pinned, struct rvs_error *err);
+int rvs_records_save(struct rvs_records *records,
+		     const struct rvs_snapshot_list *list,
+		     struct rvs_error *err);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include <rvs/snapshot.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -102,9 +103,15 @@ int rvs_snapshot_find(struct rvs_store *store, const char *reference,
 	return rvs_snapshot_copy(&list.items[place], ret, err);
 }
 
-/* Change the label of a snapshot; call with the store locked. */
-static int label(struct rvs_store *store, const char *reference,
-		 const char *name, const bool *pinned, struct rvs_error *err)
+/* What rvs_snapshot_rename() and rvs_snapshot_pin() change. */
+struct label {
+	const char *name; /* NULL: stays */
+	const bool *pinned; /* NULL: stays */
+};
+
+/* Call with the list locked. */
+static int change_label(struct rvs_store *store, const char *reference,
+			const struct label *label, struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_snapshot_list_done)
 	struct rvs_snapshot_list list = { NULL, 0 };
@@ -118,39 +125,45 @@ static int label(struct rvs_store *store, const char *reference,
 	if (place < 0)
 		return (int)place;
 	snapshot = &list.items[place];
-	if (name && strcmp(name, snapshot->name) &&
-	    rvs_snapshot_name_taken(&list, name))
-		return rvs_error_set(err, RVS_ERR_EXISTS,
-				     "there is a snapshot \"%s\" already",
-				     name);
-	return rvs_records_label(store->records, &list, snapshot->id, name,
-				 pinned ? *pinned : snapshot->pinned, err);
+	if (label->pinned)
+		snapshot->pinned = *label->pinned;
+	if (label->name && strcmp(label->name, snapshot->name) != 0) {
+		if (rvs_snapshot_name_taken(&list, label->name))
+			return rvs_error_set(err, RVS_ERR_EXISTS,
+					     "there is a snapshot \"%s\" "
+					     "already", label->name);
+		(void)snprintf(snapshot->name, sizeof(snapshot->name), "%s",
+			       label->name);
+	}
+	return rvs_records_save(store->records, &list, err);
 }
 
-static int lock_and_label(struct rvs_store *store, const char *reference,
-			  const char *name, const bool *pinned,
-			  struct rvs_error *err)
+static int lock_and_change(struct rvs_store *store, const char *reference,
+			   const struct label *label, struct rvs_error *err)
 {
-	int r = store->backend->ops->lock(store->backend, true, NULL, NULL,
-					  err);
+	struct rvs_lock *lock;
+	int r = rvs_store_lock_list(store, &lock, err);
 
 	if (r < 0)
 		return r;
-	r = label(store, reference, name, pinned, err);
-	store->backend->ops->unlock(store->backend);
+	r = change_label(store, reference, label, err);
+	rvs_store_unlock(store, lock);
 	return r;
 }
 
 int rvs_snapshot_rename(struct rvs_store *store, const char *reference,
 			const char *name, struct rvs_error *err)
 {
+	const struct label label = { .name = name };
 	int r = rvs_snapshot_check_name(name, err);
 
-	return r < 0 ? r : lock_and_label(store, reference, name, NULL, err);
+	return r < 0 ? r : lock_and_change(store, reference, &label, err);
 }
 
 int rvs_snapshot_pin(struct rvs_store *store, const char *reference,
 		     bool pinned, struct rvs_error *err)
 {
-	return lock_and_label(store, reference, NULL, &pinned, err);
+	const struct label label = { .pinned = &pinned };
+
+	return lock_and_change(store, reference, &label, err);
 }

@@ -200,3 +200,15 @@ int rvs_store_generation(struct rvs_store *store, uint64_t *ret,
 {
 	return store->backend->ops->generation(store->backend, ret, err);
 }
+
+int rvs_store_lock_list(struct rvs_store *store, struct rvs_lock **ret,
+			struct rvs_error *err)
+{
+	return store->backend->ops->lock(store->backend, RVS_LIST_LOCK, true,
+					 NULL, NULL, ret, err);
+}
+
+void rvs_store_unlock(struct rvs_store *store, struct rvs_lock *lock)
+{
+	store->backend->ops->unlock(lock);
+}

@@ -24,6 +24,8 @@ struct rvs_volumes;
 /* Room for "snapshot-ID/" and a stream's name. */
 #define RVS_KEY_SIZE 1152
 
+struct rvs_lock;
+
 struct rvs_store {
 	char *path;
 	struct rvs_backend *backend;
@@ -34,5 +36,18 @@ struct rvs_store {
 	struct rvs_reader *reader;
 	struct rvs_records *records;
 };
+
+/*
+ * Two locks.  The writer's is for who makes or collects data, which may take
+ * long; the list's for who changes which snapshots are listed or how they are
+ * named, which is short.  Who needs both takes the writer's first.
+ */
+#define RVS_WRITER_LOCK ".lock"
+#define RVS_LIST_LOCK   ".list.lock"
+
+/* Take the list's lock, waiting for it. */
+int rvs_store_lock_list(struct rvs_store *store, struct rvs_lock **ret,
+			struct rvs_error *err);
+void rvs_store_unlock(struct rvs_store *store, struct rvs_lock *lock);
 
 #endif

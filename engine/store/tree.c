@@ -159,12 +159,13 @@ static int copy_xattrs(struct rvs_tree *tree, const struct rvs_node *node,
 }
 
 static int add_extents(void *arg, const struct rvs_extent *items, size_t count,
-		       struct rvs_error *err)
+		       uint64_t end, struct rvs_error *err)
 {
 	struct loader *loader = arg;
 	struct rvs_tree *tree = loader->tree;
 	size_t i;
 
+	(void)end; /* where the next begins, or the file ends */
 	if (tree->extents.count + count >= UINT32_MAX)
 		return rvs_error_set(err, RVS_ERR_REFUSED,
 				     "the snapshot has too many extents");
@@ -244,7 +245,8 @@ static int add_node(void *arg, const struct rvs_node *node,
 	tree->entries[tree->count++] = entry;
 	if (!node->hard_link && S_ISDIR(node->mode))
 		enter_directory(loader, tree->count - 1);
-	return add_extents(loader, node->extents, node->extent_count, err);
+	return add_extents(loader, node->extents, node->extent_count,
+			   node->extent_end, err);
 }
 
 static int end_directory(void *arg, struct rvs_error *err)
@@ -350,28 +352,27 @@ static int resolve_links(struct rvs_tree *tree, struct rvs_error *err)
 
 /* ---- loading: the members ---- */
 
-static int read_segments(struct rvs_tree *tree, struct rvs_buf *scratch,
-			 struct rvs_damage *damage, struct rvs_error *err)
+int rvs_tree_read_root(struct rvs_store *store, const char *id,
+		       struct rvs_segment **ret, size_t *ret_count,
+		       struct rvs_damage *damage, struct rvs_error *err)
 {
-	struct rvs_volumes *volumes = tree->store->volumes;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf plain = RVS_BUF_INIT;
 	RVS_CLEANUP(rvs_volume_cleanup) struct rvs_volume *own = NULL;
 	uint32_t root;
-	int r = rvs_volume_get(volumes, tree->id, &own, damage, err);
+	int r = rvs_volume_get(store->volumes, id, &own, damage, err);
 
 	if (r < 0)
 		return r;
 	root = rvs_volume_members(own)->count;
 	if (root == 0)
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
-				     "snapshot %s: its index is empty",
-				     tree->id);
-	r = rvs_volume_load(volumes, tree->id, root - 1, false, scratch, &plain,
-			    damage, err);
+				     "snapshot %s: its index is empty", id);
+	r = rvs_volume_load(store->volumes, id, root - 1, false, &scratch,
+			    &plain, damage, err);
 	if (r < 0)
 		return r;
-	return rvs_manifest_root_decode(plain.bytes, plain.len,
-					&tree->segments, &tree->segment_count,
+	return rvs_manifest_root_decode(plain.bytes, plain.len, ret, ret_count,
 					err);
 }
 
@@ -413,20 +414,22 @@ static int load(struct loader *loader, struct rvs_damage *damage,
 	RVS_CLEANUP(rvs_manifest_reader_cleanup)
 	struct rvs_manifest_reader *reader = NULL;
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
+	struct rvs_tree *tree = loader->tree;
 	int r = rvs_hasher_new(&loader->hasher, err);
 
 	if (r == 0)
 		r = rvs_manifest_reader_new(&input, &reader, err);
 	if (r == 0)
-		r = grow_entries(loader->tree, err);
+		r = grow_entries(tree, err);
 	if (r == 0)
-		r = read_segments(loader->tree, &scratch, damage, err);
+		r = rvs_tree_read_root(tree->store, tree->id, &tree->segments,
+				       &tree->segment_count, damage, err);
 	if (r == 0)
 		r = read_nodes(loader, reader, &scratch, damage, err);
 	if (r == 0)
-		r = index_children(loader->tree, err);
+		r = index_children(tree, err);
 	if (r == 0)
-		r = resolve_links(loader->tree, err);
+		r = resolve_links(tree, err);
 	return r;
 }
 

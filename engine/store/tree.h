@@ -31,6 +31,11 @@ const struct rvs_origin *rvs_tree_origin(const struct rvs_tree *tree,
 const struct rvs_segment *rvs_tree_segments(const struct rvs_tree *tree,
 					    size_t *ret_count);
 
+/* The same without loading the tree; @ret is malloc'ed. */
+int rvs_tree_read_root(struct rvs_store *store, const char *id,
+		       struct rvs_segment **ret, size_t *ret_count,
+		       struct rvs_damage *damage, struct rvs_error *err);
+
 /* SHA-256 of the logical tree, computed as it was loaded. */
 const struct rvs_digest *rvs_tree_checksum(const struct rvs_tree *tree);
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "format/checksums.h"
 #include "format/digest.h"
+#include "snapshot.h"
 #include "store.h"
 
 struct rvs_output {
@@ -33,6 +35,7 @@ struct rvs_writer {
 	struct rvs_members members;
 	struct object *objects;
 	size_t object_count;
+	bool has_dropped; /* streams that may come again */
 	bool published;
 	char id[RVS_ID_SIZE];
 };
@@ -64,9 +67,16 @@ static int sweep_one(void *arg, const char *name)
 int rvs_writer_sweep(struct rvs_store *store, struct rvs_error *err)
 {
 	struct sweep sweep = { store->backend, err };
+	struct rvs_lock *lock;
+	/* Labels are replaced through a draft, too. */
+	int r = rvs_store_lock_list(store, &lock, err);
 
-	return store->backend->ops->list(store->backend, "", sweep_one, &sweep,
-					 err);
+	if (r < 0)
+		return r;
+	r = store->backend->ops->list(store->backend, "", sweep_one, &sweep,
+				      err);
+	rvs_store_unlock(store, lock);
+	return r;
 }
 
 int rvs_writer_new(struct rvs_store *store, const char *id,
@@ -122,6 +132,19 @@ void rvs_writer_cleanup(struct rvs_writer **writer)
 
 /* ---- streams ---- */
 
+/* A stream that is begun anew keeps its place in the index. */
+static int stream_number(struct rvs_writer *writer, const char *name,
+			 uint32_t *ret, struct rvs_error *err)
+{
+	struct rvs_members *members = &writer->members;
+
+	if (writer->has_dropped)
+		for (*ret = 0; *ret < members->stream_count; (*ret)++)
+			if (!strcmp(members->streams[*ret], name))
+				return 0;
+	return rvs_members_add_stream(members, name, ret, err);
+}
+
 int rvs_writer_open(struct rvs_writer *writer, const char *name,
 		    struct rvs_output **ret, struct rvs_error *err)
 {
@@ -136,8 +159,7 @@ int rvs_writer_open(struct rvs_writer *writer, const char *name,
 	strcpy(output->name, name);
 	output->backend = backend;
 	draft_key(writer, name, key);
-	r = rvs_members_add_stream(&writer->members, name, &output->stream,
-				   err);
+	r = stream_number(writer, name, &output->stream, err);
 	if (r == 0)
 		r = rvs_hasher_new(&output->hasher, err);
 	if (r == 0)
@@ -245,37 +267,57 @@ int rvs_writer_drop(struct rvs_writer *writer, const char *name,
 	if (i == writer->object_count)
 		return 0;
 	free(rvs_take(writer->objects[i].name));
+	writer->has_dropped = true;
 	drop_members(&writer->members, name);
 	draft_key(writer, name, key);
 	return backend->ops->remove(backend, key, err);
 }
 
-/* ---- committing ---- */
+/* ---- a directory made anew ---- */
 
-/* One line of `sha256sum`: a name with a backslash or a newline is escaped, and
- * the line then begins with a backslash. */
-static void put_checksum(struct rvs_buf *ret, const struct rvs_digest *digest,
-			 const char *name)
+int rvs_writer_follow(struct rvs_writer *writer, const struct rvs_members *old,
+		      struct rvs_error *err)
 {
-	char hex[RVS_DIGEST_HEX_SIZE];
-	bool escape = strpbrk(name, "\\\n\r");
+	uint32_t i, number;
+	int r = 0;
 
-	if (escape)
-		rvs_buf_put(ret, "\\", 1);
-	rvs_buf_put(ret, rvs_digest_hex(digest, hex), 2 * RVS_DIGEST_LEN);
-	rvs_buf_put(ret, "  ", 2);
-	for (; *name; name++) {
-		if (*name == '\n')
-			rvs_buf_put(ret, "\\n", 2);
-		else if (*name == '\r')
-			rvs_buf_put(ret, "\\r", 2);
-		else if (*name == '\\')
-			rvs_buf_put(ret, "\\\\", 2);
-		else
-			rvs_buf_put(ret, name, 1);
+	for (i = 0; i < old->stream_count && r == 0; i++)
+		r = rvs_members_add_stream(&writer->members, old->streams[i],
+					   &number, err);
+	for (i = 0; i < old->count && r == 0; i++) {
+		const struct rvs_member dropped = { .stream =
+							    old->items[i].stream };
+
+		r = rvs_members_add(&writer->members, &dropped, &number, err);
 	}
-	rvs_buf_put(ret, "\n", 1);
+	writer->has_dropped = true;
+	return r;
 }
+
+int rvs_writer_keep(struct rvs_writer *writer, const struct rvs_members *old,
+		    uint32_t stream, const struct rvs_digest *digest,
+		    struct rvs_error *err)
+{
+	struct rvs_backend *backend = writer->store->backend;
+	const char *name = old->streams[stream];
+	char from[RVS_KEY_SIZE], to[RVS_KEY_SIZE];
+	uint64_t bytes = 0;
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < old->count; i++)
+		if (old->items[i].stream == stream) {
+			writer->members.items[i] = old->items[i];
+			bytes += old->items[i].stored_len;
+		}
+	(void)snprintf(from, sizeof(from), RVS_SNAPSHOT_PREFIX "%s/%s",
+		       writer->id, name);
+	draft_key(writer, name, to);
+	r = backend->ops->copy(backend, from, to, err);
+	return r < 0 ? r : add_object(writer, name, digest, bytes, err);
+}
+
+/* ---- committing ---- */
 
 static int write_object(struct rvs_writer *writer, const char *name,
 			const void *bytes, size_t len, struct rvs_error *err)
@@ -326,8 +368,8 @@ static int write_checksums(struct rvs_writer *writer, struct rvs_error *err)
 
 	for (i = 0; i < writer->object_count; i++)
 		if (writer->objects[i].name)
-			put_checksum(&text, &writer->objects[i].digest,
-				     writer->objects[i].name);
+			rvs_checksums_put(&text, &writer->objects[i].digest,
+					  writer->objects[i].name);
 	r = rvs_buf_check(&text, err);
 	draft_key(writer, RVS_CHECKSUM_NAME, key);
 	return r < 0 ? r :
@@ -346,11 +388,33 @@ static uint64_t object_bytes(const struct rvs_writer *writer)
 	return bytes;
 }
 
+/* Somebody may have taken the name since the snapshot was begun. */
+static int publish_named(struct rvs_writer *writer,
+			 const struct rvs_snapshot *snapshot,
+			 struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_snapshot_list_done)
+	struct rvs_snapshot_list list = { NULL, 0 };
+	struct rvs_backend *backend = writer->store->backend;
+	char draft[RVS_KEY_SIZE], final[RVS_KEY_SIZE];
+	int r = rvs_snapshot_list(writer->store, &list, NULL, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (rvs_snapshot_name_taken(&list, snapshot->name))
+		return rvs_error_set(err, RVS_ERR_EXISTS,
+				     "there is a snapshot \"%s\" already",
+				     snapshot->name);
+	draft_key(writer, "", draft);
+	(void)snprintf(final, sizeof(final), RVS_SNAPSHOT_PREFIX "%s",
+		       writer->id);
+	return backend->ops->publish(backend, draft, final, err);
+}
+
 int rvs_writer_commit(struct rvs_writer *writer, struct rvs_snapshot *snapshot,
 		      struct rvs_error *err)
 {
-	struct rvs_backend *backend = writer->store->backend;
-	char draft[RVS_KEY_SIZE], final[RVS_KEY_SIZE];
+	struct rvs_lock *lock;
 	int r;
 
 	assert(!writer->open); /* every stream was closed */
@@ -360,12 +424,31 @@ int rvs_writer_commit(struct rvs_writer *writer, struct rvs_snapshot *snapshot,
 		r = write_metadata(writer, snapshot, err);
 	if (r == 0)
 		r = write_checksums(writer, err);
+	if (r == 0)
+		r = rvs_store_lock_list(writer->store, &lock, err);
+	if (r < 0)
+		return r;
+	r = publish_named(writer, snapshot, err);
+	rvs_store_unlock(writer->store, lock);
+	writer->published = r == 0;
+	return r;
+}
+
+int rvs_writer_replace(struct rvs_writer *writer, struct rvs_error *err)
+{
+	struct rvs_backend *backend = writer->store->backend;
+	char draft[RVS_KEY_SIZE], final[RVS_KEY_SIZE];
+	int r;
+
+	assert(!writer->open); /* every stream was closed */
+	r = write_members(writer, err);
+	if (r == 0)
+		r = write_checksums(writer, err);
 	if (r < 0)
 		return r;
 	draft_key(writer, "", draft);
 	(void)snprintf(final, sizeof(final), RVS_SNAPSHOT_PREFIX "%s",
 		       writer->id);
-	r = backend->ops->publish(backend, draft, final, err);
-	writer->published = r == 0;
-	return r;
+	/* What was there is the draft then, and goes with the writer. */
+	return backend->ops->exchange(backend, draft, final, err);
 }

@@ -61,4 +61,18 @@ int rvs_writer_drop(struct rvs_writer *writer, const char *name,
 int rvs_writer_commit(struct rvs_writer *writer, struct rvs_snapshot *snapshot,
 		      struct rvs_error *err);
 
+/*
+ * Making the directory of a snapshot anew, which collect does: begin with the
+ * numbers of the old index, all dropped; keep streams as they are (@digest is
+ * of the object) or write them anew, each member placed under its number; then
+ * exchange the directories.  A record is not carried over: such a snapshot was
+ * deleted.
+ */
+int rvs_writer_follow(struct rvs_writer *writer, const struct rvs_members *old,
+		      struct rvs_error *err);
+int rvs_writer_keep(struct rvs_writer *writer, const struct rvs_members *old,
+		    uint32_t stream, const struct rvs_digest *digest,
+		    struct rvs_error *err);
+int rvs_writer_replace(struct rvs_writer *writer, struct rvs_error *err);
+
 #endif

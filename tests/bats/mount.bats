@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+  release_store
   stop_started
   stop_mounts
 }
@@ -58,6 +59,7 @@ stop_started() {
   [[ -n ${started:-} ]] || return 0
   kill "$started" 2>/dev/null || true
   wait "$started" 2>/dev/null || true
+  started=
 }
 
 # until_true COMMAND...: wait for it, for as long as a slow machine may need.
@@ -74,7 +76,8 @@ until_true() {
 # shellcheck disable=SC2012 # a listing is what is tested
 shown() { timeout 60 ls "$@" "$mnt" | tr '\n' ' '; }
 
-is_running() { jq -e '.running | length > 0' "$mnt/.status"; }
+# runs NAME: the mount is making that snapshot.
+runs() { jq -e --arg name "$1" '.running | any(.name == $name)' "$mnt/.status"; }
 
 # Write a command in one write(2) and say how that went: OK or the errno.
 write_control() {
@@ -98,15 +101,35 @@ refused() {
     fail "status $status of: $*" "$output"
 }
 
-# A source whose snapshot takes until it is cancelled: it has more to read than
-# any machine reads in the time of a test, all of it holes but one page each GiB.
-make_endless() {
-  python3 - "$1" <<'PYTHON'
-import os, sys
-file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
-for page in range(0, 4 << 30, 8192):
-    os.pwrite(file, os.urandom(1) * 16, page)
-PYTHON
+# hold_store: be another writer, who never ends, until release_store.
+hold_store() {
+  flock "$store/.lock" sleep 3600 3>&- &
+  holder=$!
+  until_true is_held
+}
+
+is_held() { ! flock --nonblock "$store/.lock" true; }
+
+release_store() {
+  [[ -n ${holder:-} ]] || return 0
+  # The sleep has the lock too.
+  pkill -P "$holder" || true
+  wait "$holder" 2>/dev/null || true
+  holder=
+}
+
+# writer NAME: write to .create in the background, as $writer; it exits with 7
+# when the write was interrupted.
+writer() {
+  # Not os.write, which tries again after a signal.
+  python3 -c 'import ctypes, errno, os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: None)
+libc = ctypes.CDLL(None, use_errno=True)
+file = os.open(sys.argv[1], os.O_WRONLY)
+if libc.write(file, sys.argv[2].encode(), len(sys.argv[2])) < 0:
+    sys.exit(7 if ctypes.get_errno() == errno.EINTR else 1)' "$mnt/.create" "$1" 3>&- &
+  writer=$!
+  until_true runs "$1"
 }
 
 # --- starting ------------------------------------------------------------------
@@ -187,7 +210,7 @@ write_to_create() { bash -c 'echo two >"$1/.create"' - "$mnt"; }
   ln -s "$RUVSNAPFS" "$BATS_TEST_TMPDIR/mount.fuse.ruvsnapfs"
   expect 0 "$BATS_TEST_TMPDIR/mount.fuse.ruvsnapfs" "$store" "$mnt" -f -o rw
   run ! mountpoint -q "$mnt"
-  expect 0 "$BATS_TEST_TMPDIR/mount.fuse.ruvsnapfs" "$store" "$mnt" -sn -v -o rw,nofail -t fuse.ruvsnapfs 3>&-
+  expect 0 "$BATS_TEST_TMPDIR/mount.fuse.ruvsnapfs" "$store" "$mnt" -s -n -v -o rw,nofail -t fuse.ruvsnapfs 3>&-
   [[ -e $mnt/one/note ]]
 }
 
@@ -407,7 +430,8 @@ PYTHON
   mounted
   echo "one full a=1 b=x=y" >"$mnt/.create"
   assert_equal "$(jq -c '[.name, .snapshot_type, .metadata]' "$mnt/.create")" '["one","full",{"a":"1","b":"x=y"}]'
-  printf '{"name": "two",\n "full": true, "metadata": {"why": "a b"}}\n' >"$mnt/.create"
+  # In one write: bash's own printf would make two of two lines.
+  printf '{"name": "two",\n "full": true, "metadata": {"why": "a b"}}\n' | cat >"$mnt/.create"
   assert_equal "$(jq -c '[.name, .snapshot_type, .metadata]' "$mnt/.create")" '["two","full",{"why":"a b"}]'
 }
 
@@ -482,54 +506,79 @@ PYTHON
   echo two >"$mnt/.create"
 }
 
-@test ".create: Ctrl-C cancels and leaves nothing behind" {
+@test ".create: reading goes on beside it, and Ctrl-C ends its waiting" {
   mounted one
-  make_endless "$src/endless"
-  python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, lambda *_: None)
-file = os.open(sys.argv[1], os.O_WRONLY)
-try:
-    os.write(file, b"two\n")
-except InterruptedError:
-    sys.exit(7)' "$mnt/.create" &
-  local writer=$!
-  until_true is_running
-  # Reading goes on beside it.
+  hold_store
+  writer two
   timeout 60 cat "$mnt/.create" "$mnt/.status" "$mnt/one/note"
   assert_equal "$(shown)" "latest one "
+  assert_equal "$(jq -c '.running | map([.command, .name])' "$mnt/.status")" '[["create","two"]]'
   kill -INT "$writer"
-  run -7 wait "$writer"
+  assert_status 7 "$writer"
   assert_equal "$(jq -r .error.errno "$mnt/.create")" EINTR
+  release_store
   assert_equal "$(shown)" "latest one "
-  rm "$src/endless"
+  echo two >"$mnt/.create"
+}
+
+@test ".create: Ctrl-C while it copies leaves nothing behind" {
+  mounted one
+  random_bytes 1000000000 >"$src/large"
+  writer two
+  until_true is_copying
+  kill -INT "$writer"
+  assert_status 7 "$writer"
+  assert_equal "$(shown)" "latest one "
+  rm "$src/large"
   echo two >"$mnt/.create"
   assert_equal "$(find "$store" -maxdepth 1 -name '.tmp-*')" ""
 }
 
 @test ".create: the end of the mount cancels what runs" {
   in_foreground
-  make_endless "$src/endless"
-  bash -c 'echo two > "$1"' - "$mnt/.create" 2>/dev/null &
-  local writer=$!
-  until_true is_running
+  echo one >"$mnt/.create"
+  hold_store
+  writer two
   kill "$started"
-  wait "$started"
-  run ! wait "$writer"
+  assert_status 0 "$started"
+  assert_status 7 "$writer"
   run ! mountpoint -q "$mnt"
-  expect 0 ruvsnap list "$store" --json
-  assert_equal "$(json length)" 0
+  release_store
+  start_mount "$store" "$mnt"
+  assert_equal "$(shown)" "latest one "
 }
 
-@test ".create: O_NONBLOCK does not wait for another writer" {
+@test ".create waits for another writer, but not with O_NONBLOCK" {
   mounted one
-  make_endless "$src/endless"
-  bash -c 'echo two > "$1"' - "$mnt/.create" 2>/dev/null &
-  local writer=$!
-  until_true is_running
+  hold_store
   assert_equal "$(write_control three 'O_WRONLY|O_NONBLOCK')" EBUSY
-  fusermount3 -uz "$mnt"
-  kill "$writer" 2>/dev/null || true
-  run wait "$writer"
+  assert_equal "$(jq -r .error.status "$mnt/.create")" busy
+  writer two
+  release_store
+  assert_status 0 "$writer"
+  assert_equal "$(shown)" "latest one two "
+}
+
+@test ".create: more commands than may wait are refused, and reading goes on" {
+  mounted one
+  hold_store
+  local count=0 _
+  for _ in {1..16}; do
+    writer "many$((count += 1))"
+  done
+  assert_equal "$(write_control more)" EBUSY
+  timeout 60 cat "$mnt/one/note" "$mnt/one/vectors.bin" | cmp - <(cat "$src/note" "$src/vectors.bin")
+  release_store
+  assert_status 0 "$writer"
+}
+
+is_copying() { jq -e '.running | any(.done_bytes > 0)' "$mnt/.status"; }
+
+# assert_status CODE PID: how a process in the background ends.
+assert_status() {
+  local code=0
+  wait "$2" || code=$?
+  [[ $code -eq $1 ]] || fail "exit code $code, not $1"
 }
 
 # --- mkdir, mv, rmdir --------------------------------------------------------------
@@ -664,7 +713,7 @@ as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
 }
 
 @test "damage: a manifest that is gone spoils its snapshot alone" {
-  mounted one two
+  mounted one "two full"
   fusermount3 -u "$mnt"
   rm -f "$(snapshot_dir "$store" one)/manifest"
   start_mount "$store" "$mnt"

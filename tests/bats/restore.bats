@@ -50,6 +50,7 @@ setup() {
   expect 0 ruvsnap restore "$store" one "$target" --overwrite
   assert_equal "$(cat "$target/mine")" mine
   rm "$target/mine"
+  touch -r "$src" "$target"
   compare_restored "$src" "$target"
 }
 

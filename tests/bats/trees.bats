@@ -126,9 +126,9 @@ survives() {
 }
 
 @test "sparse files keep their holes" {
-  truncate -s 256M "$src/all hole"
-  truncate -s 100M "$src/islands"
-  for offset in 0 10000000 50000001 104857000; do
+  truncate -s 64M "$src/all hole"
+  truncate -s 50M "$src/islands"
+  for offset in 0 10000000 40000001 52428794; do
     printf 'island' | dd of="$src/islands" bs=1 seek="$offset" conv=notrunc status=none
   done
   # Written zeros are not holes in the source; what comes back is equal in bytes.
@@ -138,7 +138,8 @@ survives() {
   survives
   (($(allocated "$BATS_TEST_TMPDIR/restored/all hole") < 1000000))
   (($(allocated "$BATS_TEST_TMPDIR/restored/islands") < 1000000))
-  (($(du -sk "$store" | cut -f 1) < 200))
+  # A stream of a full snapshot holds its zeros, well compressed.
+  (($(du -sk "$store" | cut -f 1) < 500))
 }
 
 @test "symbolic links of every kind, kept and not followed" {
@@ -278,13 +279,16 @@ survives() {
   (($(find "$(snapshot_dir "$store")" -type f | wc -l) < 20))
 }
 
-@test "files of equal content share their bytes" {
+@test "a copy of what an earlier snapshot holds adds next to nothing" {
   random_bytes 2000000 >"$src/a"
+  make_store "$store" "$src" one
   cp "$src/a" "$src/b"
   mkdir "$src/dir"
-  cp "$src/a" "$src/dir/c"
-  survives
-  (($(du -sk "$store" | cut -f 1) < 2500))
+  { random_bytes 1000 5; cat "$src/a"; } >"$src/dir/shifted"
+  expect 0 ruvsnap create "$store" two
+  expect 0 ruvsnap restore "$store" two "$BATS_TEST_TMPDIR/restored"
+  compare_trees "$src" "$BATS_TEST_TMPDIR/restored"
+  (($(ruvsnap show "$store" two --json | jq .size_bytes) < 500000))
 }
 
 @test "a source that is one file" {

@@ -48,7 +48,7 @@ damaged() {
   damaged vectors.bin
   assert_has "$output$stderr" vectors.bin.gz
   [[ $output$stderr =~ member\ [0-9]+ ]]
-  assert_has "$output$stderr" one
+  assert_has "$output$stderr" "${dir##*/snapshot-}"
   assert_lacks "$output$stderr" index.bin
 }
 

@@ -99,4 +99,100 @@ int rvs_verify(struct rvs_store *store, const char *const *references,
 	       void (*found)(void *arg, const struct rvs_finding *finding),
 	       void *arg, struct rvs_verify_result *ret, struct rvs_error *err);
 
+struct rvs_collect_result {
+	uint64_t removed;     /* directories that served no snapshot */
+	uint64_t rewritten;   /* directories of which little was used */
+	uint64_t freed_bytes; /* or, not yet done, about how many would be */
+};
+
+/*
+ * Free what no snapshot uses: directories of deleted snapshots that nothing
+ * leads to, and of the others, when a fifth of them is dead, the dead part.
+ * With @dry_run only tell.  RVS_ERR_CORRUPT, and nothing is freed, while a
+ * snapshot cannot be read.  Waits for another writer when @wait.
+ */
+int rvs_collect(struct rvs_store *store, bool dry_run, bool wait,
+		const struct rvs_monitor *monitor,
+		struct rvs_collect_result *ret, struct rvs_error *err);
+
+/*
+ * Which snapshots stay.  A count keeps the newest snapshot of each of the last
+ * so many hours, days, ... that have one; days and the rest are those of UTC,
+ * weeks begin on Monday.  A snapshot stays when any rule keeps it.
+ */
+struct rvs_policy {
+	unsigned last; /* the newest so many */
+	unsigned hourly;
+	unsigned daily;
+	unsigned weekly;
+	unsigned monthly;
+	unsigned yearly;
+	int64_t within_s;         /* younger than so many seconds; 0: no rule */
+	const char *const *names; /* glob(7) patterns */
+	size_t name_count;
+};
+
+/* What became, or would become, of one snapshot. */
+struct rvs_verdict {
+	const struct rvs_snapshot *snapshot;
+	bool keep;
+	const char *reasons; /* "last, daily"; "" when it goes */
+};
+
+/*
+ * Delete what @policy does not keep; pinned snapshots stay.  Each snapshot,
+ * oldest first, is told to @judged (may be NULL) before anything is deleted.
+ * With @dry_run nothing is.  RVS_ERR_USAGE for a policy without a rule.
+ * *ret_deleted (may be NULL) counts what went, or would.
+ */
+int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
+	      bool dry_run,
+	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
+	      void *arg, uint64_t *ret_deleted, struct rvs_error *err);
+
+enum rvs_change {
+	RVS_ADDED,
+	RVS_REMOVED,
+	RVS_CHANGED,    /* its bytes, target, device or type */
+	RVS_ATTRIBUTES, /* owner, permissions, time or attributes alone */
+};
+
+struct rvs_difference {
+	enum rvs_change change;
+	const char *path;
+	const struct rvs_entry *before; /* NULL when added */
+	const struct rvs_entry *after;  /* NULL when removed */
+};
+
+/*
+ * Tell @differs each path that differs between two snapshots, in the order of
+ * the trees, reading manifests alone.  A directory's own time and size are left
+ * out of account.  It ends at a non-zero return, which is returned.
+ */
+int rvs_diff(struct rvs_store *store, const char *before, const char *after,
+	     int (*differs)(void *arg, const struct rvs_difference *difference),
+	     void *arg, struct rvs_error *err);
+
+/* What a snapshot costs. */
+struct rvs_snapshot_stats {
+	char id[RVS_ID_SIZE];
+	char name[RVS_NAME_SIZE];
+	uint64_t total_bytes;  /* of its files */
+	uint64_t added_bytes;  /* its own directory */
+	uint64_t unique_bytes; /* that deleting it alone would free, at least */
+};
+
+struct rvs_stats {
+	uint64_t snapshots;
+	uint64_t logical_bytes; /* of all files of all snapshots */
+	uint64_t stored_bytes;  /* of all members */
+	uint64_t shared_bytes;  /* stored, and used by two snapshots or more */
+	uint64_t dead_bytes;    /* stored, and used by none */
+	struct rvs_snapshot_stats *items; /* oldest first */
+};
+
+int rvs_stats(struct rvs_store *store, struct rvs_stats *ret,
+	      struct rvs_error *err);
+void rvs_stats_done(struct rvs_stats *stats);
+
 #endif

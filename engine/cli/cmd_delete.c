@@ -1,0 +1,228 @@
+/*
+ * delete, prune and collect: getting rid of snapshots and of their data.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rvs/job.h>
+
+#include "command.h"
+#include "output.h"
+#include "progress.h"
+
+/* ---- delete ---- */
+
+static int run_delete(int argc, char **argv)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct rvs_store *store;
+	bool json = false;
+	int code, i;
+
+	while (next_option(argc, argv, NULL, &json) != -1)
+		continue;
+	store = open_store(argv[optind], &code);
+	for (i = optind + 1; store && i < argc && code == EXIT_DONE; i++)
+		if (rvs_snapshot_delete(store, argv[i], &err) < 0)
+			code = report_error(&err);
+	rvs_store_close(store);
+	return code;
+}
+
+const struct command command_delete = {
+	.name = "delete",
+	.arguments = "STORE SNAPSHOT...",
+	.summary = "delete snapshots; others keep the data they share",
+	.min_arguments = 2,
+	.max_arguments = -1,
+	.run = run_delete,
+};
+
+/* ---- prune ---- */
+
+/* "90m", "36h", "7d", "4w", "6M", "2y": months of 30 days, years of 365. */
+static int64_t parse_duration(const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 's', 1 },	 { 'm', 60 },	     { 'h', 3600 },
+		      { 'd', 86400 },	 { 'w', 7 * 86400 }, { 'M', 30 * 86400 },
+		      { 'y', 365 * 86400 } };
+	char *end;
+	long value = strtol(text, &end, 10);
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (end != text && value > 0 && value < 1000000 &&
+		    end[0] == units[i].unit && end[1] == '\0')
+			return value * units[i].seconds;
+	usage_error("--keep-within takes a number and s, m, h, d, w, M or y, "
+		    "not %s", text);
+}
+
+static void on_verdict(void *arg, const struct rvs_verdict *verdict)
+{
+	const struct rvs_snapshot *s = verdict->snapshot;
+	json_t *array = arg;
+
+	if (array)
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:s, s:b, s:s}", "id", s->id,
+					 "name", s->name, "keep", verdict->keep,
+					 "reasons", verdict->reasons));
+	else
+		(void)printf("%-6s %-24s %s%s%s\n",
+			     verdict->keep ? "keep" : "delete", s->name, s->id,
+			     *verdict->reasons ? "  " : "", verdict->reasons);
+}
+
+static int prune(const char *path, const struct rvs_policy *policy,
+		 bool dry_run, bool json)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	json_t *array = json ? json_array() : NULL;
+	uint64_t deleted = 0;
+	int code;
+	struct rvs_store *store = open_store(path, &code);
+
+	if (store && rvs_prune(store, policy, dry_run, on_verdict, array,
+			       &deleted, &err) < 0)
+		code = report_error(&err);
+	rvs_store_close(store);
+	if (json && code == EXIT_DONE)
+		return print_json(array, JSON_INDENT(2));
+	json_decref(array);
+	if (code == EXIT_DONE)
+		(void)printf("%" PRIu64 " %s\n", deleted,
+			     dry_run ? "would be deleted" : "deleted");
+	return code ? code : finish_output();
+}
+
+static int run_prune(int argc, char **argv)
+{
+	enum { LAST = 256, HOURLY, DAILY, WEEKLY, MONTHLY, YEARLY, WITHIN, NAME,
+	       DRY_RUN };
+	static const struct option options[] = {
+		{ "keep-last", required_argument, NULL, LAST },
+		{ "keep-hourly", required_argument, NULL, HOURLY },
+		{ "keep-daily", required_argument, NULL, DAILY },
+		{ "keep-weekly", required_argument, NULL, WEEKLY },
+		{ "keep-monthly", required_argument, NULL, MONTHLY },
+		{ "keep-yearly", required_argument, NULL, YEARLY },
+		{ "keep-within", required_argument, NULL, WITHIN },
+		{ "keep-name", required_argument, NULL, NAME },
+		{ "dry-run", no_argument, NULL, DRY_RUN },
+		{ 0 },
+	};
+	const char **names = calloc((size_t)argc, sizeof(*names));
+	struct rvs_policy policy = { .names = names };
+	unsigned *const counts[] = { &policy.last,   &policy.hourly,
+				     &policy.daily,  &policy.weekly,
+				     &policy.monthly, &policy.yearly };
+	bool json = false, dry_run = false;
+	int c;
+
+	while ((c = next_option(argc, argv, options, &json)) != -1) {
+		if (c >= LAST && c <= YEARLY)
+			*counts[c - LAST] = (unsigned)parse_number(
+				optarg, 0, 1000000, options[c - LAST].name);
+		if (c == WITHIN)
+			policy.within_s = parse_duration(optarg);
+		if (c == NAME && names)
+			names[policy.name_count++] = optarg;
+		dry_run |= c == DRY_RUN;
+	}
+	c = prune(argv[optind], &policy, dry_run, json);
+	free(names);
+	return c;
+}
+
+const struct command command_prune = {
+	.name = "prune",
+	.arguments = "STORE [--keep-last N] [--keep-hourly N] [--keep-daily N] "
+		     "[--keep-weekly N] [--keep-monthly N] [--keep-yearly N] "
+		     "[--keep-within DURATION] [--keep-name GLOB]... "
+		     "[--dry-run] [--json]",
+	.summary = "delete the snapshots that no rule keeps",
+	.options =
+		"  --keep-last N            the newest N\n"
+		"  --keep-hourly N          the newest of each of the last N "
+		"hours that have one;\n"
+		"                           so -daily, -weekly, -monthly, "
+		"-yearly (UTC)\n"
+		"  --keep-within DURATION   all younger than 90m, 36h, 7d, 4w, "
+		"6M, 2y\n"
+		"  --keep-name GLOB         those so named; may be repeated\n"
+		"  --dry-run                only say what would go, and why "
+		"others stay\n",
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run_prune,
+};
+
+/* ---- collect ---- */
+
+static int print_collected(const struct rvs_collect_result *result,
+			   bool dry_run, bool json)
+{
+	char bytes[SIZE_TEXT];
+
+	if (json)
+		return print_json(json_pack("{s:I, s:I, s:I}", "removed",
+					    (json_int_t)result->removed,
+					    "rewritten",
+					    (json_int_t)result->rewritten,
+					    "freed_bytes",
+					    (json_int_t)result->freed_bytes),
+				  JSON_INDENT(2));
+	(void)printf("%s%" PRIu64 " directories removed, %" PRIu64
+		     " rewritten, %s freed\n", dry_run ? "would be: " : "",
+		     result->removed, result->rewritten,
+		     format_size(result->freed_bytes, bytes));
+	return finish_output();
+}
+
+static int run_collect(int argc, char **argv)
+{
+	enum { DRY_RUN = 256, WAIT };
+	static const struct option options[] = {
+		{ "dry-run", no_argument, NULL, DRY_RUN },
+		{ "wait", no_argument, NULL, WAIT },
+		{ 0 },
+	};
+	struct rvs_collect_result result;
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct progress progress;
+	struct rvs_monitor monitor;
+	bool json = false, dry_run = false, wait = false;
+	struct rvs_store *store;
+	int code, c;
+
+	while ((c = next_option(argc, argv, options, &json)) != -1) {
+		dry_run |= c == DRY_RUN;
+		wait |= c == WAIT;
+	}
+	store = open_store(argv[optind], &code);
+	if (!store)
+		return code;
+	monitor = begin_progress(&progress, "collect");
+	c = rvs_collect(store, dry_run, wait, &monitor, &result, &err);
+	end_progress(&progress);
+	code = c < 0 ? report_error(&err) :
+		       print_collected(&result, dry_run, json);
+	rvs_store_close(store);
+	return code;
+}
+
+const struct command command_collect = {
+	.name = "collect",
+	.arguments = "STORE [--dry-run] [--wait] [--json]",
+	.summary = "free what no snapshot uses (delete and prune do so, too)",
+	.options = "  --dry-run  only say how much\n"
+		   "  --wait     for another writer to end\n",
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run_collect,
+};

@@ -1,0 +1,79 @@
+/*
+ * Prune: delete what a policy does not keep.
+ */
+#include <rvs/job.h>
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "collect.h"
+#include "retention.h"
+#include "retire.h"
+
+static bool has_rule(const struct rvs_policy *p)
+{
+	return p->last || p->hourly || p->daily || p->weekly || p->monthly ||
+	       p->yearly || p->within_s > 0 || p->name_count;
+}
+
+/* One that somebody else deleted meanwhile is gone as well. */
+static int retire_others(struct rvs_store *store,
+			 const struct rvs_snapshot_list *list,
+			 const struct rvs_keep *keeps, struct rvs_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < list->count && r == 0; i++) {
+		if (keeps[i].keep)
+			continue;
+		r = rvs_retire(store, list->items[i].id, err);
+		if (r == RVS_ERR_NOT_FOUND)
+			r = 0;
+	}
+	return r;
+}
+
+int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
+	      bool dry_run,
+	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
+	      void *arg, uint64_t *ret_deleted, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_snapshot_list_done)
+	struct rvs_snapshot_list list = { NULL, 0 };
+	RVS_CLEANUP(rvs_cleanup_free) struct rvs_keep *keeps = NULL;
+	struct timespec now;
+	uint64_t going = 0;
+	size_t i;
+	int r;
+
+	if (!has_rule(policy))
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "no rule says what to keep: everything "
+				     "would go");
+	r = rvs_snapshot_list(store, &list, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	keeps = calloc(list.count + 1, sizeof(*keeps));
+	if (!keeps)
+		return rvs_error_no_memory(err);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	rvs_retention_judge(policy, &list, now, keeps);
+	for (i = 0; i < list.count; i++) {
+		const struct rvs_verdict verdict = { &list.items[i],
+						     keeps[i].keep,
+						     keeps[i].reasons };
+
+		going += !keeps[i].keep;
+		if (judged)
+			judged(arg, &verdict);
+	}
+	if (ret_deleted)
+		*ret_deleted = going;
+	if (dry_run || going == 0)
+		return 0;
+	r = retire_others(store, &list, keeps, err);
+	return r < 0 ? r : rvs_collect_soon(store, err);
+}
