@@ -210,6 +210,19 @@ static struct slot *get_slot(struct rvs_reader *reader, const char *id,
 	return slot;
 }
 
+bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume, uint32_t number)
+{
+	uint64_t key = (uint64_t)volume << 32 | number;
+	struct slot *slot;
+
+	(void)pthread_mutex_lock(&reader->mutex);
+	slot = *bucket_of(reader, key);
+	while (slot && slot->key != key)
+		slot = slot->chain;
+	(void)pthread_mutex_unlock(&reader->mutex);
+	return slot != NULL;
+}
+
 static int copy_out(const struct slot *slot, void *bytes, size_t len,
 		    uint32_t offset, struct rvs_damage *damage,
 		    struct rvs_error *err)
@@ -224,7 +237,8 @@ static int copy_out(const struct slot *slot, void *bytes, size_t len,
 	if (offset > slot->plain.len || len > slot->plain.len - offset)
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "an extent reaches beyond its member");
-	memcpy(bytes, slot->plain.bytes + offset, len);
+	if (len > 0)
+		memcpy(bytes, slot->plain.bytes + offset, len);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "ahead.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "config.h"
@@ -145,6 +146,9 @@ static int open_parts(struct rvs_store *store, struct rvs_error *err)
 	if (r == 0)
 		r = rvs_reader_new(store->volumes, options->cache_bytes,
 				   options->crc_only, &store->reader, err);
+	if (r == 0)
+		r = rvs_ahead_new(store->reader, options->threads,
+				  &store->ahead, err);
 	return r;
 }
 
@@ -175,6 +179,7 @@ void rvs_store_close(struct rvs_store *store)
 {
 	if (!store)
 		return;
+	rvs_ahead_free(store->ahead);
 	rvs_reader_free(store->reader);
 	rvs_records_free(store->records);
 	rvs_volumes_free(store->volumes);

@@ -8,6 +8,7 @@
 
 #include "backend.h"
 
+struct rvs_ahead;
 struct rvs_reader;
 struct rvs_records;
 struct rvs_volumes;
@@ -34,6 +35,7 @@ struct rvs_store {
 	char *source; /* what config.source points to */
 	struct rvs_volumes *volumes;
 	struct rvs_reader *reader;
+	struct rvs_ahead *ahead;
 	struct rvs_records *records;
 };
 

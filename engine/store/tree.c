@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "format/digest.h"
@@ -26,6 +27,7 @@ struct arena {
 struct rvs_tree {
 	struct rvs_store *store;
 	char id[RVS_ID_SIZE];
+	uint64_t number; /* tells the trees of a store apart: its id's slot */
 	struct rvs_entry *entries;
 	struct rvs_origin *origins; /* one an entry */
 	uint32_t count;
@@ -415,8 +417,13 @@ static int load(struct loader *loader, struct rvs_damage *damage,
 	struct rvs_manifest_reader *reader = NULL;
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
 	struct rvs_tree *tree = loader->tree;
+	uint32_t slot = 0;
 	int r = rvs_hasher_new(&loader->hasher, err);
 
+	if (r == 0)
+		r = rvs_volumes_slot(tree->store->volumes, tree->id, &slot,
+				     err);
+	tree->number = slot;
 	if (r == 0)
 		r = rvs_manifest_reader_new(&input, &reader, err);
 	if (r == 0)
@@ -666,6 +673,29 @@ static int read_extent(struct rvs_tree *tree, const struct rvs_extent *e,
 			       err);
 }
 
+/* Have the members of [from, to) loaded side by side, and when the file is read
+ * from front to back those behind them, too. */
+static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
+		       uint64_t from, uint64_t to)
+{
+	struct rvs_ahead *ahead = tree->store->ahead;
+	size_t count, i;
+	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+	uint64_t until, at;
+
+	until = rvs_ahead_plan(ahead, tree->number << 32 | file->extents, from,
+			       to, &at);
+	if (at >= file->size)
+		return;
+	for (i = rvs_extent_find(items, count, at);
+	     i < count && items[i].at < until; i++)
+		/* The first of them this thread loads by itself. */
+		if (items[i].volume != RVS_HOLE && items[i].at >= from)
+			rvs_ahead_load(ahead, tree->volumes[items[i].volume],
+				       tree->slots[items[i].volume],
+				       items[i].member);
+}
+
 ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		      void *buf, size_t len, uint64_t offset,
 		      struct rvs_damage *damage, struct rvs_error *err)
@@ -677,6 +707,8 @@ ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		return 0;
 	if (len > file->size - offset)
 		len = (size_t)(file->size - offset);
+	if (count > 1)
+		load_ahead(tree, file, offset, offset + len);
 	for (i = rvs_extent_find(items, count, offset); done < len; i++) {
 		uint64_t end = rvs_extent_end(items, count, i, file->size);
 		uint64_t left = end - (offset + done);

@@ -1,0 +1,176 @@
+#include "ahead.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rvs/snapshot.h>
+
+#include "base/cleanup.h"
+#include "base/pool.h"
+#include "reader.h"
+
+enum {
+	FILES = 16,           /* read from front to back at once */
+	WINDOW = 8 << 20,     /* bytes ahead of a reader */
+	DISORDER = 2 << 20,   /* the kernel's requests may overtake each other */
+	DEPTH = 256,          /* members under way */
+};
+
+/* A file being read from front to back. */
+struct front {
+	uint64_t file;
+	uint64_t read;  /* up to here */
+	uint64_t asked; /* members were asked for up to here */
+	uint64_t used;  /* when: a count of uses */
+};
+
+struct load {
+	struct rvs_job job;
+	struct rvs_ahead *ahead;
+	char id[RVS_ID_SIZE];
+	uint32_t volume;
+	uint32_t number;
+};
+
+struct rvs_ahead {
+	struct rvs_reader *reader;
+	unsigned threads;
+	pthread_mutex_t mutex;
+	struct rvs_pool *pool; /* protected by mutex, as all below */
+	struct rvs_lane *lane;
+	bool failed; /* there are no threads: reading goes on without */
+	uint64_t clock;
+	struct front fronts[FILES];
+};
+
+int rvs_ahead_new(struct rvs_reader *reader, unsigned threads,
+		  struct rvs_ahead **ret, struct rvs_error *err)
+{
+	struct rvs_ahead *ahead = calloc(1, sizeof(*ahead));
+
+	if (!ahead)
+		return rvs_error_no_memory(err);
+	ahead->reader = reader;
+	ahead->threads = threads;
+	(void)pthread_mutex_init(&ahead->mutex, NULL);
+	*ret = ahead;
+	return 0;
+}
+
+/* Free the loads that are over; call with the mutex held. */
+static void forget_finished(struct rvs_ahead *ahead)
+{
+	struct rvs_job *job;
+
+	while ((job = rvs_lane_poll(ahead->lane)))
+		free(job);
+}
+
+void rvs_ahead_free(struct rvs_ahead *ahead)
+{
+	struct rvs_job *job;
+
+	if (!ahead)
+		return;
+	while (ahead->lane && (job = rvs_lane_collect(ahead->lane)))
+		free(job);
+	rvs_lane_free(ahead->lane);
+	rvs_pool_free(ahead->pool);
+	(void)pthread_mutex_destroy(&ahead->mutex);
+	free(ahead);
+}
+
+/* The front of @file, else the one unused for longest; call with the mutex
+ * held. */
+static struct front *find_front(struct rvs_ahead *ahead, uint64_t file)
+{
+	struct front *oldest = &ahead->fronts[0];
+	size_t i;
+
+	for (i = 0; i < FILES; i++) {
+		if (ahead->fronts[i].used && ahead->fronts[i].file == file)
+			return &ahead->fronts[i];
+		if (ahead->fronts[i].used < oldest->used)
+			oldest = &ahead->fronts[i];
+	}
+	oldest->used = 0;
+	return oldest;
+}
+
+uint64_t rvs_ahead_plan(struct rvs_ahead *ahead, uint64_t file, uint64_t from,
+			uint64_t to, uint64_t *ret_done)
+{
+	struct front *front;
+	uint64_t until = to;
+
+	(void)pthread_mutex_lock(&ahead->mutex);
+	front = find_front(ahead, file);
+	*ret_done = from;
+	if (front->used && from + DISORDER >= front->read &&
+	    from <= front->read + DISORDER) {
+		/* Where it was asked for, it may have been evicted since; only
+		 * what lies ahead counts. */
+		*ret_done = front->asked > to ? front->asked : from;
+		until = to + WINDOW;
+		front->read = front->read > to ? front->read : to;
+		front->asked = front->asked > until ? front->asked : until;
+	} else if (from == 0 || front->used) {
+		*front = (struct front){ file, to, to, 0 };
+	}
+	front->used = ++ahead->clock;
+	front->file = file;
+	(void)pthread_mutex_unlock(&ahead->mutex);
+	return until;
+}
+
+static void run_load(struct rvs_job *job, unsigned worker)
+{
+	struct load *load = (struct load *)job;
+
+	(void)worker;
+	/* A failure shows when the member is really read. */
+	(void)rvs_reader_copy(load->ahead->reader, load->id, load->volume,
+			      load->number, NULL, 0, 0, NULL, NULL);
+}
+
+/* Call with the mutex held. */
+static int start(struct rvs_ahead *ahead)
+{
+	if (ahead->lane)
+		return 0;
+	if (ahead->failed ||
+	    rvs_pool_new(ahead->threads, &ahead->pool, NULL) < 0 ||
+	    rvs_lane_new(ahead->pool, false, &ahead->lane, NULL) < 0) {
+		ahead->failed = true;
+		return -1;
+	}
+	return 0;
+}
+
+void rvs_ahead_load(struct rvs_ahead *ahead, const char *id, uint32_t volume,
+		    uint32_t number)
+{
+	struct load *load;
+
+	if (rvs_reader_has(ahead->reader, volume, number))
+		return;
+	load = calloc(1, sizeof(*load));
+	if (!load)
+		return;
+	load->job.run = run_load;
+	load->ahead = ahead;
+	load->volume = volume;
+	load->number = number;
+	(void)snprintf(load->id, sizeof(load->id), "%s", id);
+	(void)pthread_mutex_lock(&ahead->mutex);
+	if (start(ahead) == 0) {
+		forget_finished(ahead);
+		if (rvs_lane_depth(ahead->lane) < DEPTH) {
+			rvs_lane_submit(ahead->lane, &load->job);
+			load = NULL;
+		}
+	}
+	(void)pthread_mutex_unlock(&ahead->mutex);
+	free(load);
+}
