@@ -10,8 +10,8 @@
 #include "cleanup.h"
 #include "printable.h"
 
-static void libfuse_to_syslog(enum fuse_log_level level, const char *format,
-			      va_list args)
+__attribute__((format(printf, 2, 0))) static void
+libfuse_to_syslog(enum fuse_log_level level, const char *format, va_list args)
 {
 	vsyslog((int)level, format, args); /* the levels are syslog's */
 }

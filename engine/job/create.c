@@ -218,6 +218,24 @@ static int open_parts(struct making *m, struct rvs_error *err)
 	return r;
 }
 
+static bool has_captured(const struct rvs_survey *survey)
+{
+	uint32_t i;
+
+	for (i = 0; i < survey->scan.count; i++)
+		if (survey->entries[i].content.captured)
+			return true;
+	return false;
+}
+
+/* How the snapshot is known to be one moment; see FORMAT.md. */
+static const char *consistency_of(const struct rvs_survey *survey)
+{
+	if (!survey->settled)
+		return "best-effort";
+	return has_captured(survey) ? "redb" : "settled";
+}
+
 static int survey(struct making *m, struct rvs_error *err)
 {
 	const struct rvs_survey_options options = {
@@ -238,9 +256,11 @@ static int survey(struct making *m, struct rvs_error *err)
 	int r = rvs_survey_run(&options, &m->survey, err);
 
 	m->record.created_at = m->survey.moment;
+	if (r < 0)
+		return r;
 	(void)snprintf(m->record.consistency, sizeof(m->record.consistency),
-		       "%s", m->survey.settled ? "settled" : "best-effort");
-	return r;
+		       "%s", consistency_of(&m->survey));
+	return 0;
 }
 
 /* Once the snapshot is seen it stays: this is the last place to stop. */

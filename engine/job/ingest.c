@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -15,6 +16,7 @@
 #include "format/gzip.h"
 #include "press.h"
 #include "prior.h"
+#include "source/redb.h"
 #include "source/scan.h"
 #include "source/vectors.h"
 #include "store/known.h"
@@ -26,6 +28,7 @@ enum {
 	BATCH_BYTES = RVS_GATHER_MAX,
 	ZERO_BLOCK = 64 << 10, /* the shortest run of zeros that is a hole */
 	WINDOW = 1 << 20,
+	LIVE_S = 10, /* written so lately, a database is being written */
 };
 
 /* A file while it is taken in: from its first chunk to its end. */
@@ -883,6 +886,69 @@ static int new_file(struct rvs_ingest *ingest, const char *stream,
 	return 0;
 }
 
+/* ---- databases that are being written ---- */
+
+/* Written a moment ago, or since the scan that led here. */
+static bool is_live(const struct stat *st)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec - st->st_mtim.tv_sec < LIVE_S;
+}
+
+static bool is_redb(int fd)
+{
+	uint8_t head[16];
+	ssize_t n = rvs_io_pread(fd, head, sizeof(head), 0);
+
+	return n > 0 && rvs_redb_detect(head, (size_t)n);
+}
+
+/* An unnamed file: nothing of it stays, whatever ends the process. */
+static int open_scratch(const struct rvs_ingest *ingest, struct rvs_error *err)
+{
+	const char *directory = ingest->options.scratch;
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd < 0 ? rvs_error_errno(err, "%s: no room for a copy",
+					directory) :
+			fd;
+}
+
+/*
+ * Replace *fd, open on a database, by a copy that is one commit of it.  A file
+ * that only looks like one stays as it is.
+ */
+static int capture(struct rvs_ingest *ingest, int *fd, struct stat *st,
+		   struct rvs_content *content, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_cleanup_fd) int copy = open_scratch(ingest, err);
+	struct rvs_redb_limits limits = RVS_REDB_LIMITS_DEFAULT;
+	struct rvs_redb_capture captured;
+	int live = *fd, r;
+
+	if (copy < 0)
+		return copy;
+	limits.monitor = ingest->options.monitor;
+	r = rvs_redb_capture(live, copy, &limits, &captured, err);
+	if (r == RVS_ERR_CORRUPT || r == RVS_ERR_REFUSED)
+		return 0; /* then it must stand still like any file */
+	if (r < 0)
+		return r;
+	if (fstat(copy, st) < 0)
+		return rvs_error_errno(err, "cannot stat a copy");
+	content->captured = true;
+	if (captured.rolled_back && ingest->options.monitor->warning)
+		ingest->options.monitor->warning(
+			ingest->options.monitor->arg,
+			"a database's newest commit is not whole: the one "
+			"before it was taken, as its owner would");
+	*fd = copy;
+	copy = live;
+	return 0;
+}
+
 int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
 		    const char *stream, const struct rvs_entry *old,
 		    struct rvs_content *ret, struct rvs_error *err)
@@ -897,6 +963,11 @@ int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
 		return r < 0 ? r : 0;
 	if (fstat(fd, &st) < 0)
 		return rvs_error_errno(err, "%s", path);
+	if (is_live(&st) && is_redb(fd)) {
+		r = capture(ingest, &fd, &st, ret, err);
+		if (r < 0)
+			return rvs_error_context(err, "%s", path);
+	}
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
 	input = rvs_input_of_fd(fd, (uint64_t)st.st_size);
 	count_vectors(&input, path, ret);

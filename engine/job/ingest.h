@@ -39,6 +39,8 @@ struct rvs_content {
 	struct rvs_vector_note vectors;
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
 	bool missing;               /* it vanished before it was read */
+	bool captured;              /* a database that was being written: one
+				       commit of it, see source/redb.h */
 };
 
 void rvs_content_done(struct rvs_content *content);
@@ -50,6 +52,7 @@ struct rvs_ingest_options {
 	const struct rvs_prior *prior; /* NULL: a full snapshot */
 	uint32_t volume;               /* what the new snapshot's extents say */
 	const struct rvs_monitor *monitor;
+	const char *scratch; /* directory for a captured database, unnamed */
 };
 
 int rvs_ingest_new(const struct rvs_ingest_options *options,
@@ -60,8 +63,9 @@ void rvs_ingest_free(struct rvs_ingest *ingest); /* accepts NULL */
 void rvs_ingest_expect(struct rvs_ingest *ingest, uint64_t bytes);
 
 /*
- * Take in the file at @path of the source, into the stream @stream, or into
- * the bundle when that is NULL.  @old (may be NULL) is the prior's entry that
+ * Take in the file at @path of the source, whose owner may be writing it: a
+ * redb database then is captured, RVS_ERR_BUSY if it cannot be.  It goes into the
+ * stream @stream, or into the bundle when that is NULL.  @old (may be NULL) is the prior's entry that
  * it most likely is a new version of.  @ret must be empty, and stay where it is
  * until rvs_ingest_finish().
  */

@@ -358,6 +358,31 @@ static int first_round(struct run *run, struct rvs_survey *survey,
 	return take_in_all(run, survey, done, err);
 }
 
+/*
+ * Whether item @now of the second look is what item @then of the first was.  A
+ * database that was captured is one moment by itself, and may move: it keeps
+ * what the first look saw, so that the next snapshot sees that it moved.
+ */
+static bool stood_still(const struct rvs_survey *before, uint32_t then,
+			struct rvs_survey *survey, uint32_t now)
+{
+	const struct rvs_item *old = &before->scan.items[then];
+	struct rvs_item *item = &survey->scan.items[now];
+
+	/* It must be the one whose bytes were taken in. */
+	if (is_file(&survey->scan, now) && !is_file(&before->scan, then))
+		return false;
+	if (before->entries[then].content.captured && item->ino == old->ino &&
+	    item->mode == old->mode) {
+		item->size = old->size;
+		item->mtime = old->mtime;
+		item->ctime = old->ctime;
+		return true;
+	}
+	return rvs_item_same(old, item) &&
+	       rvs_time_is_settled(item->ctime, before->scan.start);
+}
+
 /* Move over what the round before has of entries that stood still. */
 static uint32_t keep_settled(struct rvs_survey *before,
 			     struct rvs_survey *survey, const uint32_t *match,
@@ -366,17 +391,10 @@ static uint32_t keep_settled(struct rvs_survey *before,
 	uint32_t moved = 0, i;
 
 	for (i = 0; i < survey->scan.count; i++) {
-		const struct rvs_item *item = &survey->scan.items[i];
 		struct rvs_surveyed *old;
 
 		done[i] = match[i] != UINT32_MAX &&
-			  rvs_item_same(&before->scan.items[match[i]], item) &&
-			  rvs_time_is_settled(item->ctime,
-					      before->scan.start);
-		/* It must have been the one whose bytes were taken in. */
-		if (done[i] && is_file(&survey->scan, i) &&
-		    !is_file(&before->scan, match[i]))
-			done[i] = false;
+			  stood_still(before, match[i], survey, i);
 		if (!done[i]) {
 			moved++;
 			done[i] = survey->entries[i].unchanged;
@@ -492,6 +510,7 @@ static int run_rounds(struct run *run, struct rvs_survey *survey,
 		.prior = options->prior,
 		.volume = options->volume,
 		.monitor = options->monitor,
+		.scratch = rvs_store_path(options->store),
 	};
 	int r = rvs_ingest_new(&ingest, &run->ingest, err);
 

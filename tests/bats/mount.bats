@@ -313,7 +313,9 @@ PYTHON
   cmp "$src/note" "$mnt/two/note"
   ruvsnap rename "$store" two three || skip "no rename yet"
   assert_equal "$(shown)" "latest one three "
-  [[ ! -e $mnt/two && -e $mnt/three/note ]]
+  [[ -e $mnt/three/note ]]
+  # The kernel may know the old name for a moment.
+  until_true test ! -e "$mnt/two"
 }
 
 @test "two mounts of one store see each other's snapshots at once" {
@@ -328,7 +330,7 @@ PYTHON
     assert_equal "$(ls "$mnt")" "$(ls "$other")"
   done
   rmdir "$mnt/left1"
-  [[ ! -e $other/left1 ]]
+  until_true test ! -e "$other/left1"
   assert_equal "$(ls "$mnt")" "$(ls "$other")"
 }
 
@@ -642,6 +644,23 @@ assert_status() {
   refused touch "$mnt/.create"
   [[ ! -w $mnt/one/note && -r $mnt/one/note && -w $mnt/.create ]]
   compare_trees "$src" "$mnt/one"
+}
+
+@test "writing to a mapping of a file spoils it for nobody" {
+  mounted one
+  python3 - "$mnt/one/vectors.bin" <<'PYTHON'
+import mmap, os, sys
+mapping = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
+for place in range(0, len(mapping), 4096):
+    mapping[place] ^= 1
+try:
+    mapping.flush()
+    raise SystemExit("it was written")
+except OSError:
+    pass
+mapping.close()
+PYTHON
+  until_true cmp "$src/vectors.bin" "$mnt/one/vectors.bin"
 }
 
 # --- other users ------------------------------------------------------------------------
