@@ -232,6 +232,23 @@ static int put_all(struct description *d, struct rvs_error *err)
 
 /* ---- the whole ---- */
 
+static void record_root(const struct description *d)
+{
+	const struct rvs_scan *scan = &d->survey->scan;
+	const struct rvs_item *root = &scan->items[0];
+	uint32_t links = 2, i;
+
+	for (i = 1; i < scan->count; i++)
+		links += scan->items[i].parent == 0 &&
+			 S_ISDIR(scan->items[i].mode);
+	d->snapshot->root = (struct rvs_root){ .size = root->size,
+					       .mtime = root->mtime,
+					       .mode = root->mode,
+					       .uid = root->uid,
+					       .gid = root->gid,
+					       .nlink = links };
+}
+
 /* The root comes last: the snapshot's last member is the way in. */
 static int put_root(struct description *d, struct rvs_error *err)
 {
@@ -278,6 +295,7 @@ int rvs_describe(const struct rvs_survey *survey, const struct rvs_prior *prior,
 				 .snapshot = snapshot };
 	int r = describe(&d, err);
 
+	record_root(&d);
 	snapshot->has_vector_count =
 		rvs_vectors_sum_get(&d.vectors, &snapshot->vector_count);
 

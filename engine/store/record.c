@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -58,13 +59,25 @@ static json_t *metadata_json(const struct rvs_snapshot *snapshot)
 	return object;
 }
 
+static json_t *root_json(const struct rvs_root *root)
+{
+	char mtime[RVS_TIME_SIZE];
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "mode",
+			 (json_int_t)root->mode, "uid", (json_int_t)root->uid,
+			 "gid", (json_int_t)root->gid, "nlink",
+			 (json_int_t)root->nlink, "size",
+			 (json_int_t)root->size, "mtime",
+			 rvs_time_format(root->mtime, mtime));
+}
+
 char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 {
 	char created[RVS_TIME_SIZE], checksum[RVS_DIGEST_HEX_SIZE];
 	RVS_CLEANUP(rvs_json_cleanup)
 	json_t *root = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s*, s:o, s:o, s:s,"
-		" s:o, s:s, s:b}",
+		" s:o, s:s, s:b, s:o}",
 		"id", snapshot->id,
 		"name", snapshot->name,
 		"created_at", rvs_time_format(snapshot->created_at, created),
@@ -83,7 +96,8 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 		"consistency", snapshot->consistency,
 		"source", rvs_json_text(snapshot->source),
 		"tool_version", snapshot->tool_version,
-		"pinned", snapshot->pinned);
+		"pinned", snapshot->pinned,
+		"root", root_json(&snapshot->root));
 
 	if (!root)
 		return NULL;
@@ -215,6 +229,42 @@ static int get_metadata(const json_t *root, struct rvs_snapshot *ret,
 	return 0;
 }
 
+static int get_u32(const json_t *root, const char *key, uint32_t *ret,
+		   struct rvs_error *err)
+{
+	uint64_t value;
+	int r = get_count(root, key, &value, err);
+
+	if (r == 0 && value > UINT32_MAX)
+		return corrupt(err, key);
+	*ret = (uint32_t)value;
+	return r;
+}
+
+static int get_root(const json_t *record, struct rvs_root *ret,
+		    struct rvs_error *err)
+{
+	const json_t *root = json_object_get(record, "root");
+	char mtime[RVS_TIME_SIZE];
+	int r = get_u32(root, "mode", &ret->mode, err);
+
+	if (r == 0)
+		r = get_u32(root, "uid", &ret->uid, err);
+	if (r == 0)
+		r = get_u32(root, "gid", &ret->gid, err);
+	if (r == 0)
+		r = get_u32(root, "nlink", &ret->nlink, err);
+	if (r == 0)
+		r = get_count(root, "size", &ret->size, err);
+	if (r == 0)
+		r = get_string(root, "mtime", mtime, sizeof(mtime), err);
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(ret->mode) || parse_time(mtime, &ret->mtime) < 0)
+		return corrupt(err, "root");
+	return 0;
+}
+
 static int parse(const json_t *root, struct rvs_snapshot *ret,
 		 struct rvs_error *err)
 {
@@ -241,6 +291,8 @@ static int parse(const json_t *root, struct rvs_snapshot *ret,
 		r = get_text(root, "tool_version", &ret->tool_version, err);
 	if (r == 0)
 		r = get_metadata(root, ret, err);
+	if (r == 0)
+		r = get_root(root, &ret->root, err);
 	return r;
 }
 

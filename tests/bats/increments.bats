@@ -59,6 +59,18 @@ print(len(chosen) * 4096)
 PYTHON
 }
 
+# many_files FIRST LAST BYTES: below d, of random bytes.
+many_files() {
+  python3 - "$src/d" "$@" <<'PYTHON'
+import random, sys
+folder, (first, last, size) = sys.argv[1], map(int, sys.argv[2:])
+chance = random.Random(size)
+for number in range(first, last + 1):
+    with open(f"{folder}/{number}", "wb") as file:
+        file.write(chance.randbytes(size))
+PYTHON
+}
+
 # insert FILE OFFSET BYTES: random bytes, everything behind them moves.
 insert() {
   { head -c "$2" "$1"; random_bytes "$3" 99; tail -c "+$(($2 + 1))" "$1"; } >"$1.new"
@@ -148,7 +160,7 @@ opened_in() {
 }
 
 @test "plain tools: streams of increments unzip and checksums hold" {
-  local name dir file
+  local name dir
   make_sample "$src"
   make_store "$store" "$src" one
   for name in two three four; do
@@ -160,9 +172,7 @@ opened_in() {
   for name in one two three four; do
     dir=$(snapshot_dir "$store" "$name")
     (cd "$dir" && sha256sum --quiet -c checksum.sha256)
-    while read -r file; do
-      gunzip -c "$file" >/dev/null
-    done < <(find "$dir" -name '*.gz' -o -name manifest -o -name 0.bundle | sed 's/^/</; s/^<//' | grep '\.gz$')
+    find "$dir" -name '*.gz' -print0 | xargs -0 -r gunzip -c >/dev/null
     gzip -dc <"$dir/manifest" >/dev/null
   done
   # Files that came with an increment are whole in it.
@@ -233,7 +243,7 @@ opened_in() {
   random_bytes 8000000 4 >"$src/grows.bin"
   make_store "$store" "$src" one
   truncate -s 3333333 "$src/shrinks.bin"
-  truncate -s 900000000 "$src/grows.bin"
+  truncate -s 90000000 "$src/grows.bin"
   take two
   costs_less 600000
   gives_back two "$src"
@@ -458,7 +468,7 @@ PYTHON
 @test "many small files, some changed: the others' bundle is shared" {
   local i
   mkdir "$src/d"
-  for i in $(seq 600); do random_bytes 2000 "$i" >"$src/d/$i"; done
+  many_files 1 600 2000
   make_store "$store" "$src" one
   for i in 3 300 599; do echo changed >"$src/d/$i"; done
   rm "$src/d/77"
@@ -466,36 +476,35 @@ PYTHON
   costs_less 65536
   gives_back two "$src"
   # More than half of them, so that they are bundled anew.
-  for i in $(seq 300); do random_bytes 2100 "$((i + 5000))" >"$src/d/$i"; done
+  many_files 1 300 2100
   take three
   costs_less 800000
   gives_back three "$src"
-  gives_back two "$src" && fail "two is not three"
   expect 0 ruvsnap verify "$store"
 }
 
 @test "a chain of 40, its links deleted at random: all that is left is as it was" {
-  local i left=()
+  # Not i: bats run has one of its own.
+  local number left=()
   random_bytes 600000 1 >"$src/vectors.bin"
   make_store "$store" "$src"
   RANDOM=7
-  for i in $(seq 40); do
-    rewrite_pages "$src/vectors.bin" 4 "$i" >/dev/null
-    echo "$i" >"$src/counter"
-    take "s$i"
-    sha256sum <"$src/vectors.bin" >"$BATS_TEST_TMPDIR/sum$i"
-    left+=("$i")
+  for number in $(seq 40); do
+    rewrite_pages "$src/vectors.bin" 4 "$number" >/dev/null
+    echo "$number" >"$src/counter"
+    take "s$number"
+    sha256sum <"$src/vectors.bin" >"$BATS_TEST_TMPDIR/sum$number"
+    left+=("$number")
     if ((RANDOM % 3 == 0)); then
       local gone=$((RANDOM % ${#left[@]}))
-      echo "i=$i gone=$gone left=${left[*]}" >&2; ruvsnap list "$store" >&2
       expect 0 ruvsnap delete "$store" "s${left[gone]}"
       unset "left[gone]"
       left=("${left[@]}")
     fi
   done
-  for i in "${left[@]}"; do
-    assert_equal "$(ruvsnap cat "$store" "s$i" counter)" "$i"
-    assert_equal "$(ruvsnap cat "$store" "s$i" vectors.bin | sha256sum)" "$(cat "$BATS_TEST_TMPDIR/sum$i")"
+  for number in "${left[@]}"; do
+    assert_equal "$(ruvsnap cat "$store" "s$number" counter)" "$number"
+    assert_equal "$(ruvsnap cat "$store" "s$number" vectors.bin | sha256sum)" "$(cat "$BATS_TEST_TMPDIR/sum$number")"
   done
   expect 0 ruvsnap verify "$store"
 }

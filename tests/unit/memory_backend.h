@@ -37,7 +37,7 @@ struct memory_backend {
 	struct memory_object objects[512];
 	size_t count;
 	uint64_t generation;
-	bool locked;
+	char locks[4][32]; /* names; "": free */
 	unsigned calls; /* of operations that may fail */
 	unsigned fail_at; /* the call that does; 0: none */
 	int fail_status;
@@ -48,6 +48,11 @@ struct memory_backend {
 struct rvs_object {
 	struct memory_backend *memory;
 	struct memory_bytes *bytes;
+};
+
+struct rvs_lock {
+	struct memory_backend *memory;
+	char *name; /* in its locks */
 };
 
 struct rvs_upload {
@@ -387,28 +392,55 @@ static inline int memory_generation(struct rvs_backend *backend, uint64_t *ret,
 	return memory_leave(memory, r);
 }
 
-static inline int memory_lock(struct rvs_backend *backend, bool wait,
-			      bool (*cancelled)(void *arg), void *arg,
+static inline int memory_copy(struct rvs_backend *backend, const char *from,
+			      const char *to, struct rvs_error *err)
+{
+	struct memory_backend *memory = memory_of(backend);
+	int r = memory_enter(memory, err);
+	struct memory_object *object = memory_find(memory, from);
+
+	if (r == 0 && !object)
+		r = rvs_error_set(err, RVS_ERR_NOT_FOUND, "%s: none", from);
+	if (r == 0) {
+		object->bytes->users++;
+		memory_set(memory, to, object->bytes);
+	}
+	return memory_leave(memory, r);
+}
+
+/* Waits for nobody. */
+static inline int memory_lock(struct rvs_backend *backend, const char *name,
+			      bool wait, bool (*cancelled)(void *arg),
+			      void *arg, struct rvs_lock **ret,
 			      struct rvs_error *err)
 {
 	struct memory_backend *memory = memory_of(backend);
 	int r = memory_enter(memory, err);
+	char *place = NULL;
+	size_t i;
 
 	(void)wait, (void)cancelled, (void)arg;
-	if (r == 0 && memory->locked)
-		r = rvs_error_set(err, RVS_ERR_BUSY, "locked");
-	if (r == 0)
-		memory->locked = true;
+	for (i = 0; i < 4 && r == 0; i++) {
+		if (!strcmp(memory->locks[i], name))
+			r = rvs_error_set(err, RVS_ERR_BUSY, "locked");
+		if (!*memory->locks[i])
+			place = memory->locks[i];
+	}
+	if (r == 0) {
+		*ret = malloc(sizeof(**ret));
+		**ret = (struct rvs_lock){ memory, strcpy(place, name) };
+	}
 	return memory_leave(memory, r);
 }
 
-static inline void memory_unlock(struct rvs_backend *backend)
+static inline void memory_unlock(struct rvs_lock *lock)
 {
-	struct memory_backend *memory = memory_of(backend);
-
-	(void)pthread_mutex_lock(&memory->mutex);
-	memory->locked = false;
-	(void)pthread_mutex_unlock(&memory->mutex);
+	if (!lock)
+		return;
+	(void)pthread_mutex_lock(&lock->memory->mutex);
+	*lock->name = '\0';
+	(void)pthread_mutex_unlock(&lock->memory->mutex);
+	free(lock);
 }
 
 static inline void memory_free(struct rvs_backend *backend)
@@ -431,6 +463,7 @@ static const struct rvs_backend_ops memory_ops = {
 	.append = memory_append,
 	.finish = memory_finish,
 	.abandon = memory_abandon,
+	.copy = memory_copy,
 	.publish = memory_publish,
 	.exchange = memory_exchange,
 	.replace = memory_replace,

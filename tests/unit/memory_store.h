@@ -8,6 +8,7 @@
 
 #include "format/digest.h"
 #include "format/gzip.h"
+#include "store/ahead.h"
 #include "store/reader.h"
 #include "store/records.h"
 #include "store/store.h"
@@ -37,6 +38,8 @@ static inline void memory_store_open_parts(struct memory_store *s,
 		  err);
 	memory_ok(rvs_reader_new(s->store.volumes, cache_bytes, false,
 				 &s->store.reader, &err), err);
+	memory_ok(rvs_ahead_new(s->store.reader, 2, &s->store.ahead, &err),
+		  err);
 }
 
 static inline struct memory_store *memory_store_new(uint64_t cache_bytes)
@@ -54,6 +57,7 @@ static inline struct memory_store *memory_store_new(uint64_t cache_bytes)
 
 static inline void memory_store_close_parts(struct memory_store *s)
 {
+	rvs_ahead_free(s->store.ahead);
 	rvs_reader_free(s->store.reader);
 	rvs_records_free(s->store.records);
 	rvs_volumes_free(s->store.volumes);

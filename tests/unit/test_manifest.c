@@ -123,7 +123,7 @@ static int on_node(void *arg, const struct rvs_node *node,
 }
 
 static int on_extents(void *arg, const struct rvs_extent *items, size_t count,
-		      struct rvs_error *err)
+		      uint64_t end, struct rvs_error *err)
 {
 	describe_extents(arg, items, count);
 	return 0;
