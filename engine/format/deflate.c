@@ -94,7 +94,9 @@ int rvs_inflate(const void *deflated, size_t len, void *plain,
 	z.next_out = plain;
 	z.avail_out = (uint32_t)plain_len;
 	z.crc_flag = ISAL_DEFLATE;
-	if (isal_inflate_stateless(&z) != ISAL_DECOMP_OK || z.avail_out != 0)
+	/* Whole bytes that it took in advance count as left over, too. */
+	if (isal_inflate_stateless(&z) != ISAL_DECOMP_OK || z.avail_out != 0 ||
+	    z.avail_in + (uint32_t)z.read_in_length / 8 != 0)
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "a member's deflate data is damaged");
 	return 0;
@@ -121,7 +123,7 @@ int rvs_inflate(const void *deflated, size_t len, void *plain,
 	z.avail_out = (uInt)plain_len;
 	r = inflate(&z, Z_FINISH);
 	(void)inflateEnd(&z);
-	if (r != Z_STREAM_END || z.avail_out != 0)
+	if (r != Z_STREAM_END || z.avail_out != 0 || z.avail_in != 0)
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "a member's deflate data is damaged");
 	return 0;

@@ -715,6 +715,8 @@ static int read_more_extents(struct rvs_manifest_reader *reader,
 
 	if (reader->alone && reader->size == 0)
 		reader->size = INT64_MAX; /* of a file that began before */
+	if (reader->covered == reader->size)
+		return corrupt(err, "it has extents of no file");
 	r = read_extents(reader, err);
 	if (r < 0)
 		return r;

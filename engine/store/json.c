@@ -46,6 +46,28 @@ json_t *rvs_json_text(const char *bytes)
 					  text.len);
 }
 
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* The byte behind a backslash; moves *at to its last character; -1: there is no
+ * such escape. */
+static int unescape(const char **at)
+{
+	const char *s = *at;
+
+	if (s[0] == '\\')
+		return '\\';
+	if (s[0] != 'x' || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+		return -1;
+	*at += 2;
+	return hex_digit(s[1]) << 4 | hex_digit(s[2]);
+}
+
 int rvs_json_get_text(const json_t *object, const char *key, char **ret)
 {
 	const char *at = json_string_value(json_object_get(object, key));
@@ -54,25 +76,15 @@ int rvs_json_get_text(const json_t *object, const char *key, char **ret)
 	if (!at)
 		return -1;
 	for (; *at; at++) {
-		char hex[3] = "";
-		char *end;
+		int byte = *at;
 
-		if (*at != '\\') {
-			rvs_buf_put(&text, at, 1);
-			continue;
+		if (byte == '\\') {
+			at++;
+			byte = unescape(&at);
+			if (byte <= 0)
+				return -1;
 		}
-		at++;
-		if (*at == '\\') {
-			rvs_buf_put_u8(&text, '\\');
-			continue;
-		}
-		if (*at != 'x' || !at[1] || !at[2])
-			return -1;
-		memcpy(hex, at + 1, 2);
-		rvs_buf_put_u8(&text, (uint8_t)strtoul(hex, &end, 16));
-		if (*end)
-			return -1;
-		at += 2;
+		rvs_buf_put_u8(&text, (uint8_t)byte);
 	}
 	rvs_buf_put_u8(&text, 0);
 	if (text.failed)

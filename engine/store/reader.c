@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,8 +224,25 @@ bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume, uint32_t number)
 	return slot != NULL;
 }
 
-static int copy_out(const struct slot *slot, void *bytes, size_t len,
-		    uint32_t offset, struct rvs_damage *damage,
+static int beyond_member(const char *id, uint32_t number,
+			 struct rvs_damage *damage, struct rvs_error *err)
+{
+	static const char reason[] = "an extent reaches beyond its member";
+
+	if (damage) {
+		*damage = (struct rvs_damage){ .member = number };
+		(void)snprintf(damage->snapshot, sizeof(damage->snapshot),
+			       "%s", id);
+		(void)snprintf(damage->reason, sizeof(damage->reason), "%s",
+			       reason);
+	}
+	return rvs_error_set(err, RVS_ERR_CORRUPT,
+			     "snapshot %s, member %" PRIu32 ": %s", id, number,
+			     reason);
+}
+
+static int copy_out(const struct slot *slot, const char *id, void *bytes,
+		    size_t len, uint32_t offset, struct rvs_damage *damage,
 		    struct rvs_error *err)
 {
 	if (slot->status < 0) {
@@ -235,8 +253,7 @@ static int copy_out(const struct slot *slot, void *bytes, size_t len,
 		return slot->status;
 	}
 	if (offset > slot->plain.len || len > slot->plain.len - offset)
-		return rvs_error_set(err, RVS_ERR_CORRUPT,
-				     "an extent reaches beyond its member");
+		return beyond_member(id, (uint32_t)slot->key, damage, err);
 	if (len > 0)
 		memcpy(bytes, slot->plain.bytes + offset, len);
 	return 0;
@@ -252,7 +269,7 @@ int rvs_reader_copy(struct rvs_reader *reader, const char *id, uint32_t volume,
 
 	if (!slot)
 		return rvs_error_no_memory(err);
-	r = copy_out(slot, bytes, len, offset, damage, err);
+	r = copy_out(slot, id, bytes, len, offset, damage, err);
 	release_slot(reader, slot);
 	return r;
 }

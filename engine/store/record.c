@@ -31,15 +31,15 @@ static int parse_time(const char *text, struct timespec *ret)
 {
 	struct tm tm = { 0 };
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	char fraction[11] = "";
-	char *stop;
+	char again[RVS_TIME_SIZE];
 
-	if (!end || strlen(end) != 11 || end[0] != '.' || end[10] != 'Z')
+	if (!end || *end != '.')
 		return -1;
-	memcpy(fraction, end + 1, 9);
 	ret->tv_sec = timegm(&tm);
-	ret->tv_nsec = (long)strtoul(fraction, &stop, 10);
-	return *stop || fraction[0] == '-' ? -1 : 0;
+	ret->tv_nsec = strtol(end + 1, NULL, 10);
+	if (ret->tv_nsec < 0 || ret->tv_nsec > 999999999)
+		return -1;
+	return strcmp(rvs_time_format(*ret, again), text) ? -1 : 0;
 }
 
 /* ---- to JSON ---- */
@@ -77,7 +77,7 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 	RVS_CLEANUP(rvs_json_cleanup)
 	json_t *root = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s*, s:o, s:o, s:s,"
-		" s:o, s:s, s:b, s:o}",
+		" s:o, s:s, s:b, s:o*}",
 		"id", snapshot->id,
 		"name", snapshot->name,
 		"created_at", rvs_time_format(snapshot->created_at, created),
@@ -97,7 +97,8 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 		"source", rvs_json_text(snapshot->source),
 		"tool_version", snapshot->tool_version,
 		"pinned", snapshot->pinned,
-		"root", root_json(&snapshot->root));
+		"root",
+		snapshot->root.mode ? root_json(&snapshot->root) : NULL);
 
 	if (!root)
 		return NULL;
@@ -246,8 +247,11 @@ static int get_root(const json_t *record, struct rvs_root *ret,
 {
 	const json_t *root = json_object_get(record, "root");
 	char mtime[RVS_TIME_SIZE];
-	int r = get_u32(root, "mode", &ret->mode, err);
+	int r;
 
+	if (!root)
+		return 0; /* then the manifest says */
+	r = get_u32(root, "mode", &ret->mode, err);
 	if (r == 0)
 		r = get_u32(root, "uid", &ret->uid, err);
 	if (r == 0)

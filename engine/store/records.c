@@ -293,6 +293,45 @@ int rvs_records_list(struct rvs_records *records,
 	return 0;
 }
 
+/* A snapshot that cannot be read at present is not in the list, and keeps its
+ * label all the same. */
+static int keep_unlisted(struct rvs_records *records, json_t *labels,
+			 struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_json_cleanup) json_t *old = NULL;
+	const char *id;
+	json_t *label;
+	int r = load_labels(records, &old, err);
+
+	if (r < 0)
+		return r;
+	json_object_foreach (old, id, label) {
+		char key[RVS_KEY_SIZE];
+
+		if (json_object_get(labels, id) || !rvs_id_is_valid(id))
+			continue;
+		(void)snprintf(key, sizeof(key),
+			       RVS_SNAPSHOT_PREFIX "%s/" RVS_METADATA_NAME, id);
+		r = records->backend->ops->probe(records->backend, key, err);
+		if (r < 0)
+			return r;
+		if (r == 0 && json_object_set(labels, id, label) < 0)
+			return rvs_error_no_memory(err);
+	}
+	return 0;
+}
+
+static int put_label(json_t *labels, const struct rvs_snapshot *s,
+		     struct rvs_error *err)
+{
+	json_t *label = json_pack("{s:s, s:b}", "name", s->name, "pinned",
+				  s->pinned);
+
+	return json_object_set_new(labels, s->id, label) < 0 ?
+		       rvs_error_no_memory(err) :
+		       0;
+}
+
 int rvs_records_save(struct rvs_records *records,
 		     const struct rvs_snapshot_list *list,
 		     struct rvs_error *err)
@@ -300,16 +339,14 @@ int rvs_records_save(struct rvs_records *records,
 	RVS_CLEANUP(rvs_json_cleanup) json_t *labels = json_object();
 	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
 	size_t i;
+	int r = 0;
 
-	for (i = 0; i < list->count; i++) {
-		const struct rvs_snapshot *s = &list->items[i];
-
-		if (json_object_set_new(labels, s->id,
-					json_pack("{s:s, s:b}", "name",
-						  s->name, "pinned",
-						  s->pinned)) < 0)
-			return rvs_error_no_memory(err);
-	}
+	for (i = 0; i < list->count && r == 0; i++)
+		r = put_label(labels, &list->items[i], err);
+	if (r == 0)
+		r = keep_unlisted(records, labels, err);
+	if (r < 0)
+		return r;
 	text = json_dumps(labels, JSON_INDENT(1));
 	if (!text)
 		return rvs_error_no_memory(err);

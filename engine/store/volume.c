@@ -253,12 +253,14 @@ int rvs_volume_get(struct rvs_volumes *volumes, const char *id,
 		   struct rvs_error *err)
 {
 	struct rvs_volume *volume = find(volumes, id);
+	struct rvs_error own = RVS_ERROR_INIT;
 	int r;
 
 	if (volume) {
 		*ret = volume;
 		return 0;
 	}
+	err = err ? err : &own; /* damage is told in its words */
 	volume = calloc(1, sizeof(*volume));
 	if (!volume)
 		return rvs_error_no_memory(err);
@@ -379,8 +381,10 @@ int rvs_volume_load(struct rvs_volumes *volumes, const char *id,
 		    struct rvs_error *err)
 {
 	struct rvs_volume *volume;
+	struct rvs_error own = RVS_ERROR_INIT;
 	int tries, r;
 
+	err = err ? err : &own; /* damage is told in its words */
 	/* Twice: the directory may have been exchanged since it was loaded. */
 	for (tries = 0; tries < 2; tries++) {
 		r = rvs_volume_get(volumes, id, &volume, damage, err);
