@@ -75,10 +75,10 @@ int rvs_checksums_read(char *text,
 	for (; r == 0 && *text; text = next) {
 		struct rvs_digest digest;
 
-		next = text + strcspn(text, "\n");
-		if (*next)
+		next = strchr(text, '\n');
+		if (next)
 			*next++ = '\0';
-		if (!parse_line(text, &digest, &name))
+		if (!next || !parse_line(text, &digest, &name))
 			return rvs_error_set(err, RVS_ERR_CORRUPT,
 					     "checksum.sha256: a line is "
 					     "malformed");

@@ -184,6 +184,19 @@ static int decode_items(struct rvs_cursor *at, uint32_t count,
 	return 0;
 }
 
+bool rvs_members_plausible(const void *head, uint64_t len)
+{
+	struct rvs_cursor at = rvs_cursor_of(head, RVS_MEMBERS_HEAD_LEN);
+	const uint8_t *start = rvs_cursor_bytes(&at, sizeof(magic));
+	uint64_t streams = rvs_cursor_u32(&at);
+	uint64_t records = (uint64_t)rvs_cursor_u32(&at) * RECORD_LEN;
+	uint64_t least = RVS_MEMBERS_HEAD_LEN + RVS_DIGEST_LEN + records;
+
+	return !memcmp(start, magic, sizeof(magic)) &&
+	       len >= least + 2 * streams &&
+	       len <= least + (2 + RVS_STREAM_NAME_MAX) * streams;
+}
+
 static int decode_all(const uint8_t *bytes, size_t len,
 		      struct rvs_members *ret, struct rvs_error *err)
 {

@@ -8,6 +8,7 @@
 #ifndef RVS_MEMBERS_H
 #define RVS_MEMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,12 @@ int rvs_members_add(struct rvs_members *members,
 
 int rvs_members_encode(const struct rvs_members *members, struct rvs_buf *ret,
 		       struct rvs_error *err);
+
+/* Whether an index of @len bytes may begin so: its counts fit its length.
+ * @head are its first RVS_MEMBERS_HEAD_LEN bytes.  Spares a reader from taking
+ * memory for what is none. */
+#define RVS_MEMBERS_HEAD_LEN 16u
+bool rvs_members_plausible(const void *head, uint64_t len);
 
 /* RVS_ERR_CORRUPT for anything but a whole, proved index; @ret is then
  * empty. */

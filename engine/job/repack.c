@@ -12,8 +12,6 @@
 #include "store/volume.h"
 #include "store/writer.h"
 
-#define CHECKSUMS_MAX ((uint64_t)1 << 30) /* bytes */
-
 struct repacking {
 	struct rvs_store *store;
 	const struct rvs_usage *usage;
@@ -168,7 +166,7 @@ static int read_checksums(struct repacking *r)
 		       RVS_SNAPSHOT_PREFIX "%s/" RVS_CHECKSUM_NAME,
 		       r->usage->id);
 	r->plain.len = 0;
-	status = rvs_backend_read_object(r->store->backend, key, CHECKSUMS_MAX,
+	status = rvs_backend_read_object(r->store->backend, key, RVS_CHECKSUM_MAX,
 					 &r->plain, r->err);
 	rvs_buf_put_u8(&r->plain, 0);
 	if (status == 0)

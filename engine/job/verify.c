@@ -27,7 +27,8 @@
 
 enum { BLOCK = 1 << 20, IN_FLIGHT = 4 };
 
-#define CHECKSUMS_MAX ((uint64_t)1 << 30) /* bytes */
+/* An index of 16 million members, of 1.5 TiB of data. */
+#define INDEX_MAX ((uint64_t)1 << 30)
 
 struct verifying {
 	struct rvs_store *store;
@@ -37,6 +38,7 @@ struct verifying {
 	struct rvs_verify_result *result;
 	struct rvs_pool *pool;
 	struct rvs_lane *lane;
+	const struct rvs_snapshot_list *listed;
 	struct rvs_known good_files; /* by a digest of digest and extents */
 	struct rvs_digest *good;     /* the whole of these digests */
 	uint32_t good_count;
@@ -90,7 +92,47 @@ static bool is_damage(int status)
 
 /* ---- a directory ---- */
 
-static int hash_object(struct verifying *v, const char *key,
+static bool is_listed(const struct verifying *v, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < v->listed->count; i++)
+		if (!strcmp(v->listed->items[i].id, id))
+			return true;
+	return false;
+}
+
+struct directory {
+	struct verifying *v;
+	const char *id;
+	struct rvs_volume *volume; /* NULL: its index is damaged */
+	uint64_t lines;            /* metadata.json's left out */
+	bool has_record;
+};
+
+/* The longest that the object @name can be, by the index: so much is read, not
+ * what a forged file pretends. */
+static uint64_t longest(const struct directory *directory, const char *name)
+{
+	const struct rvs_members *members;
+	uint64_t end = INDEX_MAX;
+	uint32_t i;
+
+	if (!directory->volume || !strcmp(name, RVS_METADATA_NAME) ||
+	    !strcmp(name, RVS_MEMBERS_NAME))
+		return end;
+	members = rvs_volume_members(directory->volume);
+	for (end = i = 0; i < members->count; i++) {
+		const struct rvs_member *m = &members->items[i];
+
+		if (m->offset + m->stored_len > end &&
+		    !strcmp(members->streams[m->stream], name))
+			end = m->offset + m->stored_len;
+	}
+	return end;
+}
+
+static int hash_object(struct verifying *v, const char *key, uint64_t max,
 		       struct rvs_digest *ret)
 {
 	const struct rvs_backend_ops *ops = v->store->backend->ops;
@@ -108,6 +150,9 @@ static int hash_object(struct verifying *v, const char *key,
 		r = ops->open(v->store->backend, key, &object, &size, v->err);
 	if (r < 0)
 		return r;
+	if (size > max)
+		r = rvs_error_set(v->err, RVS_ERR_CORRUPT,
+				  "longer than the index says");
 	while (r == 0 && at < size) {
 		n = ops->read(object, block, BLOCK, at, v->err);
 		if (n <= 0)
@@ -159,15 +204,17 @@ static int prove_members(struct verifying *v, const char *id,
 	return 0;
 }
 
-static int prove_object(struct verifying *v, const char *id, const char *name,
+static int prove_object(const struct directory *directory, const char *name,
 			const struct rvs_digest *expected)
 {
+	struct verifying *v = directory->v;
+	const char *id = directory->id;
 	struct rvs_digest found;
 	char key[RVS_KEY_SIZE];
 	int r;
 
 	(void)snprintf(key, sizeof(key), RVS_SNAPSHOT_PREFIX "%s/%s", id, name);
-	r = hash_object(v, key, &found);
+	r = hash_object(v, key, longest(directory, name), &found);
 	if (r == RVS_ERR_NOT_FOUND && !strcmp(name, RVS_METADATA_NAME))
 		return 0; /* deleted, and its data serves others */
 	if (r < 0 && !is_damage(r))
@@ -188,40 +235,81 @@ static int prove_object(struct verifying *v, const char *id, const char *name,
 	return prove_members(v, id, name);
 }
 
-struct directory {
-	struct verifying *v;
-	const char *id;
-};
-
 static int prove_line(void *arg, const char *name,
 		      const struct rvs_digest *digest)
 {
-	const struct directory *directory = arg;
+	struct directory *directory = arg;
+	bool record = !strcmp(name, RVS_METADATA_NAME);
 
-	return prove_object(directory->v, directory->id, name, digest);
+	directory->has_record |= record;
+	directory->lines += !record;
+	return prove_object(directory, name, digest);
 }
 
-static int prove_directory(struct verifying *v, const char *id)
+/* A checksum file that lacks lines proves less than it should. */
+static int check_complete(const struct directory *directory)
+{
+	struct verifying *v = directory->v;
+	RVS_CLEANUP(rvs_cleanup_free) bool *used = NULL;
+	const struct rvs_members *members;
+	uint64_t expected = 1; /* the index */
+	uint32_t i;
+
+	if (!directory->volume)
+		return 0; /* the index is told of itself */
+	members = rvs_volume_members(directory->volume);
+	used = calloc((size_t)members->stream_count + 1, sizeof(*used));
+	if (!used)
+		return rvs_error_no_memory(v->err);
+	for (i = 0; i < members->count; i++)
+		if (members->items[i].stored_len > 0)
+			used[members->items[i].stream] = true;
+	for (i = 0; i < members->stream_count; i++)
+		expected += used[i];
+	if (directory->lines != expected ||
+	    (!directory->has_record && is_listed(v, directory->id)))
+		report_text(v, directory->id, RVS_CHECKSUM_NAME,
+			    "lacks lines, or has too many");
+	return 0;
+}
+
+static int prove_lines(struct directory *directory)
 {
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
-	struct directory directory = { v, id };
+	struct verifying *v = directory->v;
 	char key[RVS_KEY_SIZE];
 	int r;
 
 	(void)snprintf(key, sizeof(key),
-		       RVS_SNAPSHOT_PREFIX "%s/" RVS_CHECKSUM_NAME, id);
-	r = rvs_backend_read_object(v->store->backend, key, CHECKSUMS_MAX,
+		       RVS_SNAPSHOT_PREFIX "%s/" RVS_CHECKSUM_NAME,
+		       directory->id);
+	r = rvs_backend_read_object(v->store->backend, key, RVS_CHECKSUM_MAX,
 				    &text, v->err);
 	rvs_buf_put_u8(&text, 0);
 	if (r == 0)
 		r = rvs_buf_check(&text, v->err);
 	if (r == 0)
 		r = rvs_checksums_read((char *)text.bytes, prove_line,
-				       &directory, v->err);
+				       directory, v->err);
+	if (r == 0)
+		return check_complete(directory);
 	if (!is_damage(r))
 		return r;
-	report_text(v, id, RVS_CHECKSUM_NAME, v->err->text);
+	report_text(v, directory->id, RVS_CHECKSUM_NAME, v->err->text);
 	return 0;
+}
+
+static int prove_directory(struct verifying *v, const char *id)
+{
+	struct directory directory = { .v = v, .id = id };
+	int r = rvs_volume_get(v->store->volumes, id, &directory.volume, NULL,
+			       v->err);
+
+	if (r < 0 && !is_damage(r))
+		return r;
+	r = prove_lines(&directory);
+	rvs_volume_put(directory.volume);
+	return r;
 }
 
 /* Prove the directory of @id, once. */
@@ -543,6 +631,7 @@ static int prove_named(struct verifying *v, const char *const *references,
 	int r = rvs_snapshot_list(v->store, &all,
 				  count == 0 ? report_record : NULL, v, v->err);
 
+	v->listed = &all;
 	if (r < 0 || count == 0)
 		return r < 0 ? r : prove_list(v, &all);
 	named.items = items = calloc(count, sizeof(*items));

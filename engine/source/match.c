@@ -14,13 +14,13 @@
 
 /* What a step of a pattern takes of the path. */
 enum kind {
-	BYTE,	     /* this byte */
-	ANY,	     /* one byte, but no slash */
-	SET,	     /* one byte of a set */
-	STAR,	     /* any number of bytes, but no slash */
+	BYTE,        /* this byte */
+	ANY,         /* one byte, but no slash */
+	SET,         /* one byte of a set */
+	STAR,        /* any number of bytes, but no slash */
 	DIRECTORIES, /* any number of whole components with their slashes */
-	REST,	     /* all that is left, at least a byte */
-	END,	     /* nothing: the path ends here */
+	REST,        /* all that is left, at least a byte */
+	END,         /* nothing: the path ends here */
 };
 
 struct step {
@@ -38,16 +38,17 @@ struct pattern {
 	struct set *sets;
 	size_t step_count;
 	size_t set_count;
+	size_t memory; /* of steps and sets, used or not */
 };
 
 struct rule {
 	struct pattern pattern;
 	char *base; /* "" for the source */
 	size_t base_len;
-	size_t memory;	     /* all that the rule takes */
-	bool negated;	     /* brings back what an earlier rule excludes */
+	size_t memory; /* all that the rule takes */
+	bool negated;  /* brings back what an earlier rule excludes */
 	bool directory_only;
-	bool name_only;	     /* goes by the path's last component */
+	bool name_only; /* goes by the path's last component */
 };
 
 struct rvs_match {
@@ -70,11 +71,6 @@ static bool holds(const struct set *set, uint8_t c)
 	return set->bits[c / 64] >> c % 64 & 1;
 }
 
-static int is_blank(int c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* Add the class [:NAME:], of ASCII alone.  False: there is no such class. */
 static bool add_class(struct set *set, const char *name, size_t len)
 {
@@ -82,11 +78,12 @@ static bool add_class(struct set *set, const char *name, size_t len)
 		const char *name;
 		int (*holds)(int c);
 	} classes[] = {
-		{ "alnum", isalnum }, { "alpha", isalpha }, { "blank", is_blank },
-		{ "cntrl", iscntrl }, { "digit", isdigit }, { "graph", isgraph },
-		{ "lower", islower }, { "print", isprint }, { "punct", ispunct },
-		{ "space", isspace }, { "upper", isupper },
-		{ "xdigit", isxdigit },
+		{ "alnum", isalnum }, { "alpha", isalpha },
+		{ "blank", isblank }, { "cntrl", iscntrl },
+		{ "digit", isdigit }, { "graph", isgraph },
+		{ "lower", islower }, { "print", isprint },
+		{ "punct", ispunct }, { "space", isspace },
+		{ "upper", isupper }, { "xdigit", isxdigit },
 	};
 	size_t i;
 
@@ -117,15 +114,17 @@ static int take_byte(const char **at)
  */
 static const char *parse_element(const char *at, int *low, struct set *set)
 {
-	const char *end = at[0] == '[' && at[1] == ':' ? strchr(at + 2, ']') :
-							 NULL;
 	bool range = at[0] == '-' && *low >= 0 && at[1] && at[1] != ']';
+	const char *end = NULL;
 	int last;
 
+	if (at[0] == '[' && at[1] == ':')
+		end = strchr(at + 2, ']');
 	if (end && end > at + 2 && end[-1] == ':') {
 		*low = -1;
-		return add_class(set, at + 2, (size_t)(end - at - 3)) ? end + 1 :
-									NULL;
+		if (!add_class(set, at + 2, (size_t)(end - at - 3)))
+			return NULL;
+		return end + 1;
 	}
 	at += range;
 	last = take_byte(&at);
@@ -166,12 +165,14 @@ static void pattern_done(struct pattern *pattern)
 /* Make room for every step and set that @text could come to. */
 static int pattern_reserve(struct pattern *pattern, const char *text)
 {
-	size_t sets = 0;
+	size_t steps = strlen(text) + 1, sets = 1; /* not calloc(0) */
 
 	for (const char *at = text; (at = strchr(at, '[')); at++)
 		sets++;
-	pattern->steps = calloc(strlen(text) + 1, sizeof(*pattern->steps));
-	pattern->sets = calloc(sets + 1, sizeof(*pattern->sets));
+	pattern->steps = calloc(steps, sizeof(*pattern->steps));
+	pattern->sets = calloc(sets, sizeof(*pattern->sets));
+	pattern->memory = steps * sizeof(*pattern->steps) +
+			  sets * sizeof(*pattern->sets);
 	return pattern->steps && pattern->sets ? 0 : -1;
 }
 
@@ -260,8 +261,8 @@ struct retry {
 	const char *text;
 };
 
-/* Give the latest STAR one byte more or, when it cannot take it, the latest
- * DIRECTORIES a component more. */
+/* Give the latest STAR one byte more or, when its component has none left, the
+ * latest DIRECTORIES a component more. */
 static bool take_more(struct retry *star, struct retry *directories,
 		      struct retry *ret)
 {
@@ -272,7 +273,6 @@ static bool take_more(struct retry *star, struct retry *directories,
 		*ret = *star;
 		return true;
 	}
-	star->step = NULL;
 	slash = directories->step ? strchr(directories->text, '/') : NULL;
 	if (!slash)
 		return false;
@@ -282,11 +282,10 @@ static bool take_more(struct retry *star, struct retry *directories,
 }
 
 /*
- * Only the latest STAR of a component need be tried again, and only the latest
- * DIRECTORIES: the earlier ones took the least they could, and more for them
- * would leave less for those that follow.  So no step meets a byte more than
- * once, but for those between two of them, which bounds the time by the product
- * of the lengths.
+ * Only the latest STAR, in its component, and the latest DIRECTORIES are tried
+ * again: the earlier ones took the least they could, and more for them would
+ * leave less for what follows.  All other steps take one byte, so none meets
+ * the same byte twice: the time is bounded by the product of the lengths.
  */
 static bool pattern_matches(const struct pattern *pattern, const char *text)
 {
@@ -379,9 +378,7 @@ static int rule_new(const char *base, char *line, struct rule **ret,
 	if (compile(&rule->pattern, text) < 0)
 		return 1;
 	rule->base_len = strlen(base);
-	rule->memory = sizeof(*rule) + rule->base_len +
-		       rule->pattern.step_count * sizeof(struct step) +
-		       rule->pattern.set_count * sizeof(struct set);
+	rule->memory = sizeof(*rule) + rule->base_len + rule->pattern.memory;
 	*ret = rvs_take(rule);
 	return 0;
 }

@@ -19,10 +19,10 @@
 
 #include "base/error.h"
 
-#define RVS_MATCH_FILE	      ".ruvsnapignore"
-#define RVS_MATCH_FILE_MAX    (1u << 20)  /* bytes */
-#define RVS_MATCH_PATTERN_MAX 4096u	  /* bytes */
-#define RVS_MATCH_MEMORY_MAX  (16u << 20) /* of all rules in force */
+#define RVS_MATCH_FILE        ".ruvsnapignore"
+#define RVS_MATCH_FILE_MAX    (1u << 20)  /* bytes; for who reads one */
+#define RVS_MATCH_PATTERN_MAX 4096u       /* bytes */
+#define RVS_MATCH_MEMORY_MAX  (16u << 20) /* bytes of all rules in force */
 
 #define RVS_CACHEDIR_TAG "CACHEDIR.TAG"
 
@@ -35,7 +35,7 @@ void rvs_match_cleanup(struct rvs_match **match);
 /*
  * Add one line of an ignore file.  @base is the path of its directory in the
  * source, "" for the source itself.  RVS_ERR_USAGE when no path could match it:
- * it is blank, a comment, or malformed; RVS_ERR_REFUSED beyond the limits above.
+ * it is blank, a comment or malformed; RVS_ERR_REFUSED beyond the limits above.
  */
 int rvs_match_add_pattern(struct rvs_match *match, const char *base,
 			  const char *pattern, struct rvs_error *err);

@@ -76,11 +76,12 @@ static int dir_open(struct rvs_backend *backend, const char *key,
 	RVS_CLEANUP(rvs_cleanup_fd)
 	int fd = openat(directory_of(backend)->fd, key,
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	bool link = fd < 0 && errno == ELOOP;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!link && (fd < 0 || fstat(fd, &st) < 0))
 		return rvs_error_errno(err, "%s", key);
-	if (!S_ISREG(st.st_mode))
+	if (link || !S_ISREG(st.st_mode))
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "%s: not a regular file", key);
 	*ret = malloc(sizeof(**ret));

@@ -22,6 +22,8 @@ struct rvs_volumes;
 #define RVS_BUNDLE_NAME   "0.bundle"
 #define RVS_CHECKSUM_NAME "checksum.sha256"
 
+#define RVS_CHECKSUM_MAX ((uint64_t)256 << 20) /* bytes of such a file */
+
 /* Room for "snapshot-ID/" and a stream's name. */
 #define RVS_KEY_SIZE 1152
 

@@ -13,8 +13,6 @@
 #include "store.h"
 #include "stream.h"
 
-#define MEMBERS_MAX ((uint64_t)8 << 30) /* bytes of an index: 15 TiB of data */
-
 enum { IDLE_MAX = 64 }; /* volumes kept loaded that nobody uses */
 
 struct rvs_volume {
@@ -229,6 +227,30 @@ static void forget(struct rvs_volume *volume)
 	rvs_volume_put(volume);
 }
 
+/* The index's bytes, unless its first ones show that it is none. */
+static int read_index(struct rvs_volumes *volumes, const char *key,
+		      struct rvs_buf *ret, struct rvs_error *err)
+{
+	const struct rvs_backend_ops *ops = volumes->backend->ops;
+	uint8_t head[RVS_MEMBERS_HEAD_LEN] = { 0 };
+	struct rvs_object *object;
+	uint64_t size;
+	ssize_t n;
+	int r = ops->open(volumes->backend, key, &object, &size, err);
+
+	if (r < 0)
+		return r;
+	n = ops->read(object, head, sizeof(head), 0, err);
+	ops->close(object);
+	if (n < 0)
+		return (int)n;
+	if (!rvs_members_plausible(head, size))
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     RVS_MEMBERS_NAME
+				     ": not an index, or cut short");
+	return rvs_backend_read_object(volumes->backend, key, size, ret, err);
+}
+
 static int read_members(struct rvs_volumes *volumes, const char *id,
 			struct rvs_members *ret, struct rvs_error *err)
 {
@@ -238,8 +260,7 @@ static int read_members(struct rvs_volumes *volumes, const char *id,
 
 	(void)snprintf(key, sizeof(key), RVS_SNAPSHOT_PREFIX "%s/%s", id,
 		       RVS_MEMBERS_NAME);
-	r = rvs_backend_read_object(volumes->backend, key, MEMBERS_MAX, &bytes,
-				    err);
+	r = read_index(volumes, key, &bytes, err);
 	if (r == RVS_ERR_NOT_FOUND)
 		return rvs_error_set(err, RVS_ERR_MISSING, "%s is missing",
 				     key);

@@ -255,14 +255,13 @@ teardown() {
 
 # --- a source that moves -------------------------------------------------------
 
-# write_for_ever FILE: until $background is gone.  The source must take longer to
-# read than a busy machine lets a writer wait for its turn.
+# write_for_ever FILE: until $background is gone.  The file is large, so that each
+# look at it takes longer than a busy machine lets its writer wait.
 write_for_ever() {
-  random_bytes 100000000 >"$src/large"
+  random_bytes 100000000 >"$1"
   background=$BATS_TEST_TMPDIR/writing
   touch "$background"
   (while [[ -e $background ]]; do printf 'more' >>"$1"; done) 3>&- &
-  until [[ -s $1 ]]; do sleep 0.01; done
 }
 
 @test "a file that never stands still: exit 5 with its name, no snapshot" {

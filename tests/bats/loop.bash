@@ -14,18 +14,33 @@ mount_loop() {
   [[ $type != ext4 ]] || options+=(-F -m 0)
   "mkfs.$type" "${options[@]}" "$image" >/dev/null
   mkdir -p "$mountpoint"
-  remount_loop "$image" "$mountpoint" || skip "no loop devices here"
+  try_mount "$image" "$mountpoint" || skip "no loop devices here"
 }
 
-# remount_loop IMAGE MOUNTPOINT: mount what mount_loop made.
-remount_loop() {
-  local try
+# try_mount IMAGE MOUNTPOINT
+try_mount() {
+  local mount_options=loop try
+  # XFS minds that the same image may still be mounted elsewhere.
+  [[ $(blkid -o value -s TYPE "$1") != xfs ]] || mount_options+=,nouuid
   # Others may be after the same free device.
   for try in 1 2 3 4 5; do
-    mount -o loop "$1" "$2" 2>/dev/null && return 0
+    mount -o "$mount_options" "$1" "$2" 2>/dev/null && return 0
     sleep "0.$try"
   done
   return 1
+}
+
+# replace_loop IMAGE MOUNTPOINT [COMMAND...]: mount what IMAGE holds at this moment,
+# after COMMAND changed it, instead of what is mounted.  It is a copy: another
+# mount namespace may keep the file system of before alive.
+replace_loop() {
+  local image=$1 mountpoint=$2
+  shift 2
+  cp --sparse=always "$image" "$image.now"
+  umount "$mountpoint" 2>/dev/null || umount -l "$mountpoint"
+  mv "$image.now" "$image"
+  "$@"
+  try_mount "$image" "$mountpoint"
 }
 
 # unmount_loops: all mounts below this test's folder; their devices go with them.
