@@ -119,13 +119,15 @@ static int open_or_init(const char *path, const char *source,
 			const struct rvs_store_options *options,
 			struct rvs_store **ret, struct rvs_error *err)
 {
+	const struct rvs_store_config config = { .source = source,
+						 .level = RVS_LEVEL_DEFAULT };
 	struct rvs_error again;
 	int r;
 
 	r = rvs_store_open(path, options, ret, err);
 	if (r != RVS_ERR_NOT_FOUND || !source)
 		return r;
-	r = rvs_store_init(path, source, RVS_LEVEL_DEFAULT, err);
+	r = rvs_store_init(path, &config, err);
 	/* It exists when another mount made it meanwhile. */
 	if (r == RVS_ERR_EXISTS)
 		return rvs_store_open(path, options, ret, &again) < 0 ? r : 0;

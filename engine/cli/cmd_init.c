@@ -1,5 +1,6 @@
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <rvs/store.h>
 
@@ -31,36 +32,45 @@ static int print_made(const char *path, bool json)
 
 static int run(int argc, char **argv)
 {
-	enum { SOURCE = 256, LEVEL };
+	enum { SOURCE = 256, LEVEL, EXCLUDE };
 	static const struct option options[] = {
 		{ "source", required_argument, NULL, SOURCE },
 		{ "level", required_argument, NULL, LEVEL },
+		{ "exclude", required_argument, NULL, EXCLUDE },
 		{ 0 },
 	};
 	struct rvs_error err = RVS_ERROR_INIT;
-	const char *source = NULL;
-	int level = RVS_LEVEL_DEFAULT, c;
+	struct rvs_store_config config = { .level = RVS_LEVEL_DEFAULT };
+	const char **excludes = calloc((size_t)argc, sizeof(*excludes));
+	size_t count = 0;
 	bool json = false;
+	int c;
 
 	while ((c = next_option(argc, argv, options, &json)) != -1) {
 		if (c == SOURCE)
-			source = optarg;
+			config.source = optarg;
 		if (c == LEVEL)
-			level = (int)parse_number(optarg, 0, RVS_LEVEL_MAX,
-						  "--level");
+			config.level = (int)parse_number(
+				optarg, 0, RVS_LEVEL_MAX, "--level");
+		if (c == EXCLUDE && excludes)
+			excludes[count++] = optarg;
 	}
-	if (rvs_store_init(argv[optind], source, level, &err) < 0)
-		return report_error(&err);
-	return print_made(argv[optind], json);
+	config.excludes = count ? excludes : NULL;
+	c = rvs_store_init(argv[optind], &config, &err);
+	free(excludes);
+	return c < 0 ? report_error(&err) : print_made(argv[optind], json);
 }
 
 const struct command command_init = {
 	.name = "init",
-	.arguments = "STORE [--source PATH] [--level 0..9]",
+	.arguments = "STORE [--source PATH] [--level 0..9] "
+		     "[--exclude PATTERN]...",
 	.summary = "make an empty store",
-	.options = "  --source PATH  what `create` takes a snapshot of\n"
-		   "  --level N      0 stores, 1 (the default) is fastest, 9 "
-		   "smallest\n",
+	.options = "  --source PATH      what `create` takes a snapshot of\n"
+		   "  --level N          0 stores, 1 (the default) is fastest, 9 "
+		   "smallest\n"
+		   "  --exclude PATTERN  leave this out, as in gitignore(5); "
+		   "may be repeated\n",
 	.min_arguments = 1,
 	.max_arguments = 1,
 	.run = run,

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "collect.h"
 #include "describe.h"
+#include "hook.h"
 #include "press.h"
 #include "prior.h"
 #include "source/scan.h"
@@ -229,11 +230,13 @@ static bool has_captured(const struct rvs_survey *survey)
 }
 
 /* How the snapshot is known to be one moment; see FORMAT.md. */
-static const char *consistency_of(const struct rvs_survey *survey)
+static const char *consistency_of(const struct making *m)
 {
-	if (!survey->settled)
+	if (!m->survey.settled)
 		return "best-effort";
-	return has_captured(survey) ? "redb" : "settled";
+	if (has_captured(&m->survey))
+		return "redb";
+	return m->store->config.before_hook ? "hook" : "settled";
 }
 
 static int survey(struct making *m, struct rvs_error *err)
@@ -259,7 +262,7 @@ static int survey(struct making *m, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	(void)snprintf(m->record.consistency, sizeof(m->record.consistency),
-		       "%s", consistency_of(&m->survey));
+		       "%s", consistency_of(m));
 	return 0;
 }
 
@@ -273,6 +276,48 @@ static int check_cancelled(const struct making *m, struct rvs_error *err)
 	return 0;
 }
 
+/* ---- hooks ---- */
+
+static int run_hook(struct making *m, const char *const *command,
+		    enum rvs_hook_phase phase, const char *result,
+		    struct rvs_error *err)
+{
+	const struct rvs_hook hook = {
+		.argv = (char **)(uintptr_t)command,
+		.timeout_s = m->store->config.hook_timeout_s
+	};
+	const struct rvs_hook_env env = { .phase = phase,
+					  .store = m->store->path,
+					  .snapshot_id = m->record.id,
+					  .snapshot_name = m->record.name,
+					  .result = result };
+
+	return rvs_hook_run(&hook, &env, &m->options->monitor, err);
+}
+
+/*
+ * Read the source between the hooks.  What the one before froze the one after
+ * must thaw, whatever came of the reading; if it cannot, the user is told, and
+ * what was read is still good.
+ */
+static int survey_hooked(struct making *m, struct rvs_error *err)
+{
+	const struct rvs_store_config *config = &m->store->config;
+	struct rvs_error why = RVS_ERROR_INIT;
+	int r = 0;
+
+	if (config->before_hook)
+		r = run_hook(m, config->before_hook, RVS_HOOK_BEFORE, NULL,
+			     err);
+	if (r == 0)
+		r = survey(m, err);
+	if (config->after_hook &&
+	    run_hook(m, config->after_hook, RVS_HOOK_AFTER,
+		     r == 0 ? "ok" : "failed", &why) < 0)
+		warn_user(m->options, why.text);
+	return r;
+}
+
 static int make(struct making *m, struct rvs_error *err)
 {
 	int r = rvs_writer_sweep(m->store, err);
@@ -284,7 +329,7 @@ static int make(struct making *m, struct rvs_error *err)
 	if (r == 0)
 		r = open_parts(m, err);
 	if (r == 0)
-		r = survey(m, err);
+		r = survey_hooked(m, err);
 	if (r == 0)
 		r = rvs_describe(&m->survey, m->prior, m->press, &m->record,
 				 err);

@@ -68,6 +68,7 @@ static int scan_source(const struct rvs_survey_options *options,
 	const struct rvs_scan_options scan = {
 		.store_path = rvs_store_path(options->store),
 		.store_uuid = rvs_store_config(options->store)->uuid,
+		.excludes = rvs_store_config(options->store)->excludes,
 		.arg = options->monitor->arg,
 		.warning = options->monitor->warning,
 		.cancelled = options->monitor->cancelled,

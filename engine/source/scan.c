@@ -13,11 +13,13 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "format/manifest.h"
+#include "match.h"
 
 enum {
 	TEXT_CHUNK = 256 << 10,
 	PATH_PIECE_MAX = 4000, /* below PATH_MAX */
 	CANCEL_EVERY = 1024,   /* items */
+	CACHEDIR_TAG_LEN = 64, /* of its first bytes */
 };
 
 struct rvs_source {
@@ -121,6 +123,8 @@ struct walk {
 	struct inode_key *links;  /* open addressing; item 0 is a free place */
 	size_t link_count;
 	size_t link_capacity;
+	struct rvs_match *match;  /* the patterns in force */
+	struct rvs_buf path;      /* of the directory being walked: "a/b/" */
 	struct rvs_error *err;
 };
 
@@ -376,10 +380,27 @@ static int walk_symlink(struct walk *walk, int dirfd, const char *name,
 	return add_item(walk, parent, name, target, st);
 }
 
+/* 1: a pattern in force leaves @name, of the directory being walked, out. */
+static int is_excluded(struct walk *walk, const char *name, bool directory)
+{
+	size_t len = walk->path.len;
+	int r;
+
+	rvs_buf_put(&walk->path, name, strlen(name) + 1);
+	r = rvs_buf_check(&walk->path, walk->err);
+	if (r == 0)
+		r = rvs_match_excludes(walk->match,
+				       (const char *)walk->path.bytes,
+				       directory);
+	walk->path.len = len;
+	return r;
+}
+
 static int walk_name(struct walk *walk, int dirfd, const char *name,
 		     uint32_t parent)
 {
 	struct stat st;
+	int r;
 
 	if (walk->options->cancelled && walk->scan->count % CANCEL_EVERY == 0 &&
 	    walk->options->cancelled(walk->options->arg))
@@ -388,6 +409,9 @@ static int walk_name(struct walk *walk, int dirfd, const char *name,
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 :
 					 rvs_error_errno(walk->err, "%s", name);
+	r = is_excluded(walk, name, S_ISDIR(st.st_mode));
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (S_ISDIR(st.st_mode))
 		return walk_directory(walk, dirfd, name, parent);
 	if (S_ISLNK(st.st_mode))
@@ -399,16 +423,94 @@ static int walk_name(struct walk *walk, int dirfd, const char *name,
 	return add_item(walk, parent, name, NULL, &st);
 }
 
-static int walk_names(struct walk *walk, int fd, uint32_t index)
+/* The content of a small file of the directory @fd; 1: there is none, or it is
+ * no regular file, or cannot be read. */
+static int read_small_file(int fd, const char *name, size_t max,
+			   struct rvs_buf *ret, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_cleanup_fd)
+	int file = openat(fd, name,
+			  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	uint8_t *end;
+	ssize_t n;
+
+	if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return 1;
+	end = rvs_buf_reserve(ret, max);
+	if (!end)
+		return rvs_error_no_memory(err);
+	n = rvs_io_pread(file, end, max, 0);
+	if (n < 0)
+		return 1;
+	ret->len += (size_t)n;
+	return 0;
+}
+
+/* Bring the patterns of the directory @fd into force. */
+static int add_patterns(struct walk *walk, int fd)
+{
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
+	RVS_CLEANUP(rvs_cleanup_free) char *base = NULL;
+	size_t len = walk->path.len;
+	int r = read_small_file(fd, RVS_MATCH_FILE, RVS_MATCH_FILE_MAX, &text,
+				walk->err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* Without the slash behind it. */
+	base = len > 0 ? strndup((const char *)walk->path.bytes, len - 1) :
+			 strdup("");
+	if (!base)
+		return rvs_error_no_memory(walk->err);
+	return rvs_match_add_text(walk->match, base, (const char *)text.bytes,
+				  text.len, walk->err);
+}
+
+/* 1: a cache, which says so: only its tag is kept. */
+static int is_cache(struct walk *walk, int fd)
+{
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
+	int r = read_small_file(fd, RVS_CACHEDIR_TAG, CACHEDIR_TAG_LEN, &text,
+				walk->err);
+
+	return r == 0 ? rvs_match_is_cachedir_tag(text.bytes, text.len) :
+	       r > 0  ? 0 :
+			r;
+}
+
+static int walk_listed(struct walk *walk, int fd, uint32_t index)
 {
 	RVS_CLEANUP(names_done) struct names names = { NULL, 0 };
+	int r = is_cache(walk, fd);
 	size_t i;
-	int r = 0;
 
-	if (list_names(fd, &names) < 0)
+	if (r != 0)
+		return r < 0 ? r :
+			       walk_name(walk, fd, RVS_CACHEDIR_TAG, index);
+	r = add_patterns(walk, fd);
+	if (r == 0 && list_names(fd, &names) < 0)
 		r = rvs_error_errno(walk->err, "cannot list");
 	for (i = 0; i < names.count && r == 0; i++)
 		r = walk_name(walk, fd, names.items[i], index);
+	return r;
+}
+
+static int walk_names(struct walk *walk, int fd, uint32_t index)
+{
+	size_t mark = rvs_match_mark(walk->match), len = walk->path.len;
+	const char *name = walk->scan->items[index].name;
+	int r;
+
+	if (index != 0) {
+		rvs_buf_put(&walk->path, name, strlen(name));
+		rvs_buf_put(&walk->path, "/", 1);
+	}
+	r = rvs_buf_check(&walk->path, walk->err);
+	if (r == 0)
+		r = walk_listed(walk, fd, index);
+	rvs_match_release(walk->match, mark);
+	walk->path.len = len;
 	/* Each level adds its name on the way out. */
 	if (r < 0 && index != 0)
 		return rvs_error_context(walk->err, "in %s",
@@ -457,6 +559,22 @@ static int walk_root(struct walk *walk, struct rvs_source *source)
 	return r != 0 ? r : walk_names(walk, source->fd, 0);
 }
 
+/* Bring the patterns given into force: files' own come after and outweigh
+ * them. */
+static int match_given(struct walk *walk)
+{
+	const char *const *pattern = walk->options->excludes;
+	int r = rvs_match_new(&walk->match, walk->err);
+
+	for (; r == 0 && pattern && *pattern; pattern++) {
+		r = rvs_match_add_pattern(walk->match, "", *pattern, walk->err);
+		if (r < 0)
+			return rvs_error_context(walk->err, "exclude \"%s\"",
+						 *pattern);
+	}
+	return r;
+}
+
 int rvs_scan_run(struct rvs_source *source,
 		 const struct rvs_scan_options *options, struct rvs_scan *ret,
 		 struct rvs_error *err)
@@ -467,7 +585,11 @@ int rvs_scan_run(struct rvs_source *source,
 	*ret = (struct rvs_scan)RVS_SCAN_INIT;
 	if (clock_gettime(CLOCK_REALTIME, &ret->start) < 0)
 		return rvs_error_errno(err, "cannot read the clock");
-	r = walk_root(&walk, source);
+	r = match_given(&walk);
+	if (r == 0)
+		r = walk_root(&walk, source);
+	rvs_match_free(walk.match);
+	rvs_buf_done(&walk.path);
 	free(walk.links);
 	if (r < 0) {
 		rvs_scan_done(ret);

@@ -3,8 +3,10 @@
  *
  * A source is a directory, or a file that is shown as the one entry of a
  * directory.  The walk uses directory descriptors and follows no symbolic link;
- * it stays on one filesystem.  Items are depth first, in byte order of names;
- * item 0 is the root.
+ * it stays on one filesystem.  Left out is what patterns exclude, those given
+ * and those of the .ruvsnapignore files that it meets, and what lies beside a
+ * CACHEDIR.TAG.  Items are depth first, in byte order of names; item 0 is the
+ * root.
  */
 #ifndef RVS_SCAN_H
 #define RVS_SCAN_H
@@ -54,6 +56,8 @@ struct rvs_scan {
 struct rvs_scan_options {
 	const char *store_path; /* refused inside the source */
 	const char *store_uuid; /* so is a mount of that store */
+	const char *const *excludes; /* patterns, see match.h; NULL-terminated,
+					or NULL */
 	void *arg;
 	/* May be NULL: something was left out. */
 	void (*warning)(void *arg, const char *text);

@@ -8,6 +8,65 @@
 #include "base/error.h"
 #include "json.h"
 
+/* ---- lists of texts ---- */
+
+static void free_list(const char *const *list)
+{
+	const char *const *at;
+
+	for (at = list; at && *at; at++)
+		free((char *)(uintptr_t)*at);
+	free((void *)(uintptr_t)list);
+}
+
+void rvs_config_done(struct rvs_store_config *config)
+{
+	free((char *)(uintptr_t)config->source);
+	free_list(config->excludes);
+	free_list(config->before_hook);
+	free_list(config->after_hook);
+	*config = (struct rvs_store_config){ .level = 0 };
+}
+
+static int put_list(json_t *root, const char *key, const char *const *list)
+{
+	json_t *array;
+
+	if (!list)
+		return 0;
+	array = json_array();
+	for (; *list; list++)
+		if (json_array_append_new(array, rvs_json_text(*list)) < 0) {
+			json_decref(array);
+			return -1;
+		}
+	return json_object_set_new(root, key, array);
+}
+
+/* A list of texts, when there is one; -1: it is none. */
+static int get_list(const json_t *root, const char *key,
+		    const char *const **ret)
+{
+	json_t *array = json_object_get(root, key);
+	char **list;
+	size_t i;
+
+	if (!array)
+		return 0;
+	if (!json_is_array(array))
+		return -1;
+	list = calloc(json_array_size(array) + 1, sizeof(*list));
+	if (!list)
+		return -1;
+	*ret = (const char *const *)list; /* its owner frees half of one, too */
+	for (i = 0; i < json_array_size(array); i++)
+		if (rvs_json_to_text(json_array_get(array, i), &list[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the whole ---- */
+
 char *rvs_config_format(const struct rvs_store_config *config)
 {
 	RVS_CLEANUP(rvs_json_cleanup)
@@ -21,6 +80,14 @@ char *rvs_config_format(const struct rvs_store_config *config)
 	    json_object_set_new(root, "source",
 				rvs_json_text(config->source)) < 0)
 		return NULL;
+	if (put_list(root, "excludes", config->excludes) < 0 ||
+	    put_list(root, "before_hook", config->before_hook) < 0 ||
+	    put_list(root, "after_hook", config->after_hook) < 0)
+		return NULL;
+	if (config->hook_timeout_s &&
+	    json_object_set_new(root, "hook_timeout_s",
+				json_integer(config->hook_timeout_s)) < 0)
+		return NULL;
 	return json_dumps(root, JSON_INDENT(2));
 }
 
@@ -30,39 +97,84 @@ static int corrupt(struct rvs_error *err, const char *what)
 			     what);
 }
 
-int rvs_config_parse(const char *text, size_t len,
-		     struct rvs_store_config *ret, char **ret_source,
-		     struct rvs_error *err)
+/* A whole number from @min to @max; -1: it is none. */
+static long get_number(const json_t *root, const char *key, long min, long max)
 {
-	json_error_t where;
-	RVS_CLEANUP(rvs_json_cleanup)
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-	const json_t *format = json_object_get(root, "format");
-	const json_t *level = json_object_get(root, "level");
-	const char *uuid = json_string_value(json_object_get(root, "uuid"));
-	RVS_CLEANUP(rvs_cleanup_free) char *source = NULL;
+	const json_t *value = json_object_get(root, key);
 
-	if (!root)
-		return corrupt(err, where.text);
-	if (!json_is_integer(format) || json_integer_value(format) < 1)
+	return json_is_integer(value) && json_integer_value(value) >= min &&
+			       json_integer_value(value) <= max ?
+		       (long)json_integer_value(value) :
+		       -1;
+}
+
+static int parse_format(const json_t *root, struct rvs_error *err)
+{
+	long format = get_number(root, "format", 1, INT32_MAX);
+
+	if (format < 0)
 		return corrupt(err, "it states no format version");
-	if (json_integer_value(format) > RVS_FORMAT_VERSION)
+	if (format > RVS_FORMAT_VERSION)
 		return rvs_error_set(err, RVS_ERR_REFUSED,
-				     "the store has format %lld, this program "
+				     "the store has format %ld, this program "
 				     "knows up to %d: use a newer ruvsnap",
-				     (long long)json_integer_value(format),
-				     RVS_FORMAT_VERSION);
+				     format, RVS_FORMAT_VERSION);
+	return 0;
+}
+
+static int parse_hooks(const json_t *root, struct rvs_store_config *ret,
+		       struct rvs_error *err)
+{
+	if (get_list(root, "before_hook", &ret->before_hook) < 0 ||
+	    get_list(root, "after_hook", &ret->after_hook) < 0 ||
+	    (ret->before_hook && !ret->before_hook[0]) ||
+	    (ret->after_hook && !ret->after_hook[0]))
+		return corrupt(err, "a hook is no list of arguments");
+	if (!json_object_get(root, "hook_timeout_s"))
+		return 0;
+	ret->hook_timeout_s =
+		(unsigned)get_number(root, "hook_timeout_s", 0, 86400);
+	if (ret->hook_timeout_s > 86400)
+		return corrupt(err, "its hook_timeout_s is not from 0 to "
+				    "86400");
+	return 0;
+}
+
+static int parse(const json_t *root, struct rvs_store_config *ret,
+		 struct rvs_error *err)
+{
+	const char *uuid = json_string_value(json_object_get(root, "uuid"));
+	char *source = NULL;
+	int r = parse_format(root, err);
+
+	if (r < 0)
+		return r;
 	if (!uuid || strlen(uuid) != RVS_UUID_SIZE - 1)
 		return corrupt(err, "its uuid is malformed");
-	if (!json_is_integer(level) || json_integer_value(level) < 0 ||
-	    json_integer_value(level) > RVS_LEVEL_MAX)
+	strcpy(ret->uuid, uuid);
+	ret->level = (int)get_number(root, "level", 0, RVS_LEVEL_MAX);
+	if (ret->level < 0)
 		return corrupt(err, "its level is not from 0 to 9");
 	if (json_object_get(root, "source") &&
 	    rvs_json_get_text(root, "source", &source) < 0)
 		return corrupt(err, "its source is malformed");
-	strcpy(ret->uuid, uuid);
-	ret->level = (int)json_integer_value(level);
 	ret->source = source;
-	*ret_source = rvs_take(source);
-	return 0;
+	if (get_list(root, "excludes", &ret->excludes) < 0)
+		return corrupt(err, "its excludes are no list of patterns");
+	return parse_hooks(root, ret, err);
+}
+
+int rvs_config_parse(const char *text, size_t len,
+		     struct rvs_store_config *ret, struct rvs_error *err)
+{
+	json_error_t where;
+	RVS_CLEANUP(rvs_json_cleanup)
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	int r;
+
+	*ret = (struct rvs_store_config){ .level = 0 };
+	r = root ? parse(root, ret, err) : corrupt(err, where.text);
+	if (r < 0)
+		rvs_config_done(ret);
+	return r;
 }

@@ -16,11 +16,10 @@ char *rvs_config_format(const struct rvs_store_config *config);
 
 /*
  * RVS_ERR_REFUSED for a format newer than RVS_FORMAT_VERSION, RVS_ERR_CORRUPT
- * for what is no store.json.  *ret_source is malloc'ed, or NULL; ret->source
- * points to it.
+ * for what is no store.json.  @ret is for rvs_config_done().
  */
 int rvs_config_parse(const char *text, size_t len,
-		     struct rvs_store_config *ret, char **ret_source,
-		     struct rvs_error *err);
+		     struct rvs_store_config *ret, struct rvs_error *err);
+void rvs_config_done(struct rvs_store_config *config);
 
 #endif

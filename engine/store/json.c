@@ -68,9 +68,9 @@ static int unescape(const char **at)
 	return hex_digit(s[1]) << 4 | hex_digit(s[2]);
 }
 
-int rvs_json_get_text(const json_t *object, const char *key, char **ret)
+int rvs_json_to_text(const json_t *json, char **ret)
 {
-	const char *at = json_string_value(json_object_get(object, key));
+	const char *at = json_string_value(json);
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
 
 	if (!at)
@@ -91,4 +91,9 @@ int rvs_json_get_text(const json_t *object, const char *key, char **ret)
 		return -1;
 	*ret = (char *)rvs_take(text.bytes);
 	return 0;
+}
+
+int rvs_json_get_text(const json_t *object, const char *key, char **ret)
+{
+	return rvs_json_to_text(json_object_get(object, key), ret);
 }

@@ -17,8 +17,11 @@ static inline void rvs_json_cleanup(json_t **json)
 /* A JSON string for any bytes; NULL: out of memory. */
 json_t *rvs_json_text(const char *bytes);
 
-/* The inverse for the member @key of @object: malloc'ed; -1 when it is not
- * there, no string, or out of memory. */
+/* The inverse: malloc'ed; -1 when @json is no string, or malformed, or out of
+ * memory. */
+int rvs_json_to_text(const json_t *json, char **ret);
+
+/* The same for the member @key of @object. */
 int rvs_json_get_text(const json_t *object, const char *key, char **ret);
 
 #endif

@@ -80,22 +80,23 @@ static int sync_parent(const char *path, struct rvs_error *err)
 	return rvs_io_sync_dir(AT_FDCWD, parent, err);
 }
 
-int rvs_store_init(const char *path, const char *source, int level,
+int rvs_store_init(const char *path, const struct rvs_store_config *wanted,
 		   struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_cleanup_free) char *absolute = NULL, *text = NULL;
-	struct rvs_store_config config = { .level = level };
+	struct rvs_store_config config = *wanted;
 	struct rvs_backend *backend;
 	int r;
 
-	if (level < 0 || level > RVS_LEVEL_MAX)
+	if (config.level < 0 || config.level > RVS_LEVEL_MAX)
 		return rvs_error_set(err, RVS_ERR_USAGE,
-				     "level %d is not from 0 to %d", level,
-				     RVS_LEVEL_MAX);
-	if (source) {
-		config.source = absolute = realpath(source, NULL);
+				     "level %d is not from 0 to %d",
+				     config.level, RVS_LEVEL_MAX);
+	if (config.source) {
+		config.source = absolute = realpath(wanted->source, NULL);
 		if (!absolute)
-			return rvs_error_errno(err, "source %s", source);
+			return rvs_error_errno(err, "source %s",
+					       wanted->source);
 	}
 	r = make_uuid(config.uuid, err);
 	if (r < 0)
@@ -127,7 +128,7 @@ static int read_config(struct rvs_store *store, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	return rvs_config_parse((char *)text.bytes, text.len, &store->config,
-				&store->source, err);
+				err);
 }
 
 static int open_parts(struct rvs_store *store, struct rvs_error *err)
@@ -185,7 +186,7 @@ void rvs_store_close(struct rvs_store *store)
 	rvs_volumes_free(store->volumes);
 	if (store->backend)
 		store->backend->ops->free(store->backend);
-	free(store->source);
+	rvs_config_done(&store->config);
 	free(store->path);
 	free(store);
 }

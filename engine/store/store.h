@@ -34,7 +34,6 @@ struct rvs_store {
 	struct rvs_backend *backend;
 	struct rvs_store_options options;
 	struct rvs_store_config config;
-	char *source; /* what config.source points to */
 	struct rvs_volumes *volumes;
 	struct rvs_reader *reader;
 	struct rvs_ahead *ahead;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Goal: whatever moment kills a create, the list is what it was, the next create
-# works and no garbage stays.
+# works and no garbage stays.  injection.bats goes through the system calls.
 
 load helper
 
@@ -63,60 +63,6 @@ recovers() {
   expect 0 ruvsnap verify "$store"
   # Had all of them come too late, this would have tested nothing.
   ((killed >= rounds / 3)) || fail "only $killed of $rounds kills hit a create"
-}
-
-can_trace() {
-  [[ -z ${RUVSNAP_TEST_SANITIZER:-} ]] || skip "sanitizers and ptrace do not mix"
-  strace -f -o /dev/null true 2>/dev/null || skip "no ptrace here"
-}
-
-@test "kill -9 at each system call of the commit" {
-  can_trace
-  local call count round=0 before when
-  rm "$src/vectors.bin"
-  mkdir "$src/sub"
-  echo inner >"$src/sub/inner"
-  make_store "$store" "$src" base
-  for call in mkdirat fsync fdatasync renameat2 renameat rename unlinkat ftruncate flock; do
-    strace -f -qq -e trace="$call" -o "$BATS_TEST_TMPDIR/trace" "$RUVSNAP" create "$store" "whole-$call" --full >/dev/null 2>&1
-    count=$(grep -c "$call(" "$BATS_TEST_TMPDIR/trace" || true)
-    for ((when = 1; when <= count && when <= 12; when++)); do
-      round=$((round + 1))
-      before=$(names_of "$store" | xargs)
-      run strace -f -qq -e trace="$call" -e inject="$call:signal=SIGKILL:when=$when" -o /dev/null \
-        "$RUVSNAP" create "$store" "k$round" --full
-      survived "$before" "k$round"
-    done
-    recovers "after-$call"
-  done
-  ((round > 10)) || fail "only $round kills: are these the calls that create makes?"
-  expect 0 ruvsnap verify "$store"
-}
-
-@test "failing system calls: an error, the list as it was, no garbage" {
-  can_trace
-  local call error round=0 before
-  make_store "$store" "$src" base
-  for call in mkdirat:EACCES write:ENOSPC write:EIO pwrite64:EIO fsync:EIO renameat2:EIO renameat2:ENOSPC; do
-    error=${call#*:}
-    call=${call%:*}
-    for when in 1 2 3 5 8; do
-      round=$((round + 1))
-      before=$(names_of "$store" | xargs)
-      # Standard output must work for the record to be printed; give it a file.
-      run strace -f -qq -e trace="$call" -e inject="$call:error=$error:when=$when" -o /dev/null \
-        "$RUVSNAP" create "$store" "f$round" --full
-      ((status < 128)) || fail "$call $error, time $when: exit code $status: $output"
-      if ((status == 0)); then
-        # That call came seldom, or its failure does not matter.
-        assert_equal "$(names_of "$store" | xargs)" "$before f$round"
-      else
-        survived "$before" "f$round"
-      fi
-    done
-  done
-  recovers after
-  expect 0 ruvsnap verify "$store"
 }
 
 @test "leftovers of a killed create are swept by the next, and by nothing else" {

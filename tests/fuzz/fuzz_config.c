@@ -14,15 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rvs_store_config config;
 	struct rvs_error err = RVS_ERROR_INIT;
-	char *source = NULL;
 
-	if (rvs_config_parse((const char *)data, size, &config, &source, &err)) {
-		assert(!source);
+	if (rvs_config_parse((const char *)data, size, &config, &err))
 		return 0;
-	}
 	assert(strlen(config.uuid) == RVS_UUID_SIZE - 1);
 	assert(config.level >= 0 && config.level <= RVS_LEVEL_MAX);
-	assert(config.source == source);
-	free(source);
+	rvs_config_done(&config);
 	return 0;
 }

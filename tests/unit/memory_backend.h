@@ -489,9 +489,11 @@ static inline struct memory_backend *memory_new(void)
 static inline void memory_fail(struct memory_backend *memory, unsigned nth,
 			       int status)
 {
+	(void)pthread_mutex_lock(&memory->mutex);
 	memory->calls = 0;
 	memory->fail_at = nth;
 	memory->fail_status = status;
+	(void)pthread_mutex_unlock(&memory->mutex);
 }
 
 /* The bytes of an object, to look at or to spoil. */

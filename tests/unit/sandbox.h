@@ -141,10 +141,12 @@ static inline struct rvs_store *open_store(void)
 /* The store "store" of the directory "source", both new. */
 static inline struct rvs_store *new_store(void)
 {
+	const struct rvs_store_config config = { .source = "source",
+						 .level = 1 };
 	struct rvs_error err = RVS_ERROR_INIT;
 
 	assert_int_equal(mkdir("source", 0755), 0);
-	expect_ok(rvs_store_init("store", "source", 1, &err), err);
+	expect_ok(rvs_store_init("store", &config, &err), err);
 	return open_store();
 }
 

@@ -19,39 +19,50 @@
 static int parse(const char *text, struct rvs_error *err)
 {
 	struct rvs_store_config config;
-	char *source = NULL;
-	int r = rvs_config_parse(text, strlen(text), &config, &source, err);
+	int r = rvs_config_parse(text, strlen(text), &config, err);
 
-	free(source);
+	if (r == 0)
+		rvs_config_done(&config);
 	return r;
 }
 
 static void test_a_configuration_comes_back(void **state)
 {
-	struct rvs_store_config config = { .uuid = UUID, .level = 9 }, found;
-	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL, *source = NULL;
+	const char *const excludes[] = { "*.tmp", "!raw\xff.tmp", NULL };
+	const char *const before[] = { "freeze", "--now", NULL };
+	const struct rvs_store_config config = { .uuid = UUID,
+						 .source = "/data/\xff raw",
+						 .level = 9,
+						 .excludes = excludes,
+						 .before_hook = before,
+						 .hook_timeout_s = 5 };
+	RVS_CLEANUP(rvs_config_done) struct rvs_store_config found;
+	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
 
-	config.source = "/data/\xff raw";
 	text = rvs_config_format(&config);
-	assert_int_equal(rvs_config_parse(text, strlen(text), &found, &source,
-					  NULL), 0);
+	assert_int_equal(rvs_config_parse(text, strlen(text), &found, NULL),
+			 0);
 	assert_string_equal(found.uuid, UUID);
 	assert_int_equal(found.level, 9);
 	assert_string_equal(found.source, config.source);
-	assert_ptr_equal(found.source, source);
+	assert_string_equal(found.excludes[1], excludes[1]);
+	assert_null(found.excludes[2]);
+	assert_string_equal(found.before_hook[1], before[1]);
+	assert_null(found.after_hook);
+	assert_int_equal(found.hook_timeout_s, 5);
 }
 
 static void test_a_source_may_be_left_out(void **state)
 {
 	const struct rvs_store_config config = { .uuid = UUID };
-	struct rvs_store_config found;
-	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL, *source = NULL;
+	RVS_CLEANUP(rvs_config_done) struct rvs_store_config found;
+	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
 
 	text = rvs_config_format(&config);
-	assert_int_equal(rvs_config_parse(text, strlen(text), &found, &source,
-					  NULL), 0);
+	assert_int_equal(rvs_config_parse(text, strlen(text), &found, NULL),
+			 0);
 	assert_null(found.source);
-	assert_null(source);
+	assert_null(found.excludes);
 }
 
 static void test_a_newer_format_is_refused(void **state)
@@ -67,6 +78,12 @@ static void test_rubbish_is_corrupt(void **state)
 {
 	static const char *const texts[] = {
 		"", "{", "[]", "null", "{}", "\xff",
+		"{\"format\": 1, \"uuid\": \"" UUID "\", \"level\": 1, "
+		"\"excludes\": \"*\"}",
+		"{\"format\": 1, \"uuid\": \"" UUID "\", \"level\": 1, "
+		"\"after_hook\": []}",
+		"{\"format\": 1, \"uuid\": \"" UUID "\", \"level\": 1, "
+		"\"hook_timeout_s\": -1}",
 		"{\"format\": 0, \"uuid\": \"" UUID "\", \"level\": 1}",
 		"{\"format\": \"1\", \"uuid\": \"" UUID "\", \"level\": 1}",
 		"{\"format\": 1, \"uuid\": \"" UUID "\"}",

@@ -4,6 +4,15 @@
  */
 #include "sandbox.h"
 
+static int init_store(const char *path, const char *source, int level,
+		      struct rvs_error *err)
+{
+	const struct rvs_store_config config = { .source = source,
+						 .level = level };
+
+	return rvs_store_init(path, &config, err);
+}
+
 static void test_a_new_store_opens(void **state)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
@@ -11,7 +20,7 @@ static void test_a_new_store_opens(void **state)
 	struct stat st;
 
 	assert_int_equal(mkdir("source", 0755), 0);
-	expect_ok(rvs_store_init("store", "source", 7, &err), err);
+	expect_ok(init_store("store", "source", 7, &err), err);
 	assert_int_equal(stat("store", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	expect_ok(rvs_store_open("store", NULL, &store, &err), err);
@@ -27,23 +36,23 @@ static void test_init_refuses_what_is_there(void **state)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 
-	expect_ok(rvs_store_init("store", NULL, 1, &err), err);
-	expect_status(rvs_store_init("store", NULL, 1, &err), RVS_ERR_EXISTS,
+	expect_ok(init_store("store", NULL, 1, &err), err);
+	expect_status(init_store("store", NULL, 1, &err), RVS_ERR_EXISTS,
 		      err);
 	assert_int_equal(mkdir("full", 0755), 0);
 	write_text("full/file", "mine");
-	expect_status(rvs_store_init("full", NULL, 1, &err), RVS_ERR_EXISTS,
+	expect_status(init_store("full", NULL, 1, &err), RVS_ERR_EXISTS,
 		      err);
 	write_text("file", "mine");
-	assert_true(rvs_store_init("file", NULL, 1, &err) < 0);
-	expect_status(rvs_store_init("none/store", NULL, 1, &err),
+	assert_true(init_store("file", NULL, 1, &err) < 0);
+	expect_status(init_store("none/store", NULL, 1, &err),
 		      RVS_ERR_NOT_FOUND, err);
-	expect_status(rvs_store_init("new", "no source", 1, &err),
+	expect_status(init_store("new", "no source", 1, &err),
 		      RVS_ERR_NOT_FOUND, err);
 	assert_int_equal(access("new", F_OK), -1);
-	expect_status(rvs_store_init("new", NULL, 10, &err), RVS_ERR_USAGE,
+	expect_status(init_store("new", NULL, 10, &err), RVS_ERR_USAGE,
 		      err);
-	expect_status(rvs_store_init("new", NULL, -1, &err), RVS_ERR_USAGE,
+	expect_status(init_store("new", NULL, -1, &err), RVS_ERR_USAGE,
 		      err);
 }
 

@@ -160,7 +160,6 @@ static void test_a_backends_failure_is_no_damage(void **state)
 /* The directory with a.gz renamed and its members in reverse. */
 static void exchange_reversed(struct memory_store *s)
 {
-	RVS_CLEANUP(rvs_writer_cleanup) struct rvs_writer *writer = NULL;
 	RVS_CLEANUP(rvs_members_done)
 	struct rvs_members old = RVS_MEMBERS_INIT;
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf stream = RVS_BUF_INIT;

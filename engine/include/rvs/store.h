@@ -24,6 +24,14 @@ struct rvs_store_config {
 	char uuid[RVS_UUID_SIZE];
 	const char *source; /* absolute path, or NULL: named at each create */
 	int level;          /* 0 stores without compressing, 9 is smallest */
+	/* Patterns of gitignore(5): what snapshots leave out.  NULL-terminated,
+	 * or NULL. */
+	const char *const *excludes;
+	/* Commands that run before and after the source is read: argument
+	 * lists, NULL-terminated, or NULL.  No shell reads them. */
+	const char *const *before_hook;
+	const char *const *after_hook;
+	unsigned hook_timeout_s; /* 0: 60 s */
 };
 
 struct rvs_store_options {
@@ -34,10 +42,11 @@ struct rvs_store_options {
 
 /*
  * Make an empty store at @path (mode 0700), which must not exist or be an empty
- * directory.  @source may be NULL; a relative one is made absolute.
- * RVS_ERR_EXISTS when a store is there, RVS_ERR_USAGE for a bad level.
+ * directory.  @config's uuid is left out of account; a relative source is made
+ * absolute.  RVS_ERR_EXISTS when a store is there, RVS_ERR_USAGE for a bad
+ * level.
  */
-int rvs_store_init(const char *path, const char *source, int level,
+int rvs_store_init(const char *path, const struct rvs_store_config *config,
 		   struct rvs_error *err);
 
 /*
