@@ -1,7 +1,8 @@
 /*
  * Filling struct rvs_error: set it where a failure is seen, add context in the
- * layer that knows the name.  All functions accept a NULL @err and return the
- * status, so that a failure is one return statement.
+ * layer that knows the name.  All functions return the status, so that a
+ * failure is one return statement, and accept a NULL @err; but adding context
+ * takes the status from @err, so who adds it has one of its own if need be.
  */
 #ifndef RVS_BASE_ERROR_H
 #define RVS_BASE_ERROR_H

@@ -236,12 +236,20 @@ static int open_source_file(struct rvs_ingest *ingest, const char *path,
 			    struct rvs_content *content, int *ret_fd,
 			    struct rvs_error *err)
 {
-	int r = rvs_source_open_file(ingest->options.source, path, ret_fd, err);
+	struct rvs_error why = RVS_ERROR_INIT;
+	int r = rvs_source_open_file(ingest->options.source, path, ret_fd,
+				     &why);
 
-	if (r != RVS_ERR_NOT_FOUND)
-		return r;
-	content->missing = true; /* the second look sees it, too */
-	return 1;
+	/* Gone, or replaced by something else, or a directory on its way was:
+	 * the second look sees it, too. */
+	if (r == RVS_ERR_NOT_FOUND || r == RVS_ERR_BUSY ||
+	    why.os_error == ELOOP || why.os_error == ENOTDIR) {
+		content->missing = true;
+		return 1;
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 static void look_at_batch(struct rvs_job *job, unsigned worker)

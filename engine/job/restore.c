@@ -38,6 +38,7 @@ struct restoring {
 	uint8_t *buffer;
 	int root;           /* the target */
 	uint64_t total_bytes;
+	bool *made;         /* for each directory: it was not there */
 	char **restored;    /* for each entry with links: where its first name
 			       was restored, relative to the target */
 	struct rvs_error *err;
@@ -296,6 +297,7 @@ static int restore_link(struct restoring *r, uint32_t index, int dirfd,
 {
 	const struct rvs_entry *e = rvs_tree_entry(r->tree, index);
 	char temporary[64];
+	int status;
 
 	temporary_name(index, temporary);
 	if (link_from(r, r->restored[e->link], dirfd, temporary) < 0)
@@ -303,7 +305,10 @@ static int restore_link(struct restoring *r, uint32_t index, int dirfd,
 				       errno == ENAMETOOLONG ?
 			       1 :
 			       rvs_error_errno(r->err, "%s", name);
-	return take_name(r, dirfd, temporary, name);
+	status = take_name(r, dirfd, temporary, name);
+	/* Of two names of one inode rename(2) leaves both. */
+	(void)unlinkat(dirfd, temporary, 0);
+	return status;
 }
 
 static int remember_link(struct restoring *r, uint32_t index)
@@ -425,44 +430,56 @@ static int restore_all(struct restoring *r)
 	return status;
 }
 
-/* Restore the entry @index and the directories that lead to it, which get
- * their attributes when they are made here. */
-static int restore_below(struct restoring *r, uint32_t index, int *ret_fd)
+/*
+ * Restore the entry @index through the directories on its way from @dir down.
+ * Those that are made here get their attributes, behind all that is put into
+ * them.
+ */
+static int restore_through(struct restoring *r, const uint32_t *way,
+			   size_t count, int dirfd, uint32_t index)
 {
-	const struct rvs_entry *e = rvs_tree_entry(r->tree, index);
-	RVS_CLEANUP(rvs_cleanup_fd) int parent = -1;
+	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
 	bool made;
-	int fd, status;
+	int status;
 
-	if (index == 0) {
-		*ret_fd = fcntl(r->root, F_DUPFD_CLOEXEC, 0);
-		return *ret_fd < 0 ? rvs_error_errno(r->err, "target") : 0;
-	}
-	status = restore_below(r, e->parent, &parent);
-	if (status < 0)
-		return status;
-	fd = open_directory(r, parent, e->name, &made);
+	if (count == 0)
+		return restore_entry(r, index, dirfd);
+	fd = open_directory(r, dirfd, rvs_tree_entry(r->tree, *way)->name,
+			    &made);
 	if (fd < 0)
 		return fd;
-	if (made)
-		set_attributes(r, index, fd);
-	*ret_fd = fd;
-	return 0;
+	r->made[*way] |= made;
+	status = restore_through(r, way + 1, count - 1, fd, index);
+	if (status == 0 && r->made[*way])
+		set_attributes(r, *way, fd);
+	return status;
+}
+
+static int restore_by_way(struct restoring *r, uint32_t index)
+{
+	RVS_CLEANUP(rvs_cleanup_free) uint32_t *way = NULL;
+	size_t depth = 0, i;
+	uint32_t at = index;
+
+	while ((at = rvs_tree_entry(r->tree, at)->parent) != 0)
+		depth++;
+	way = calloc(depth + 1, sizeof(*way));
+	if (!way)
+		return rvs_error_no_memory(r->err);
+	at = index;
+	for (i = depth; i > 0; i--)
+		way[i - 1] = at = rvs_tree_entry(r->tree, at)->parent;
+	return restore_through(r, way, depth, r->root, index);
 }
 
 static int restore_path(struct restoring *r, const char *path)
 {
 	uint32_t index = rvs_tree_find(r->tree, path);
-	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
-	int status;
 
 	if (index == RVS_NO_ENTRY)
 		return rvs_error_set(r->err, RVS_ERR_NOT_FOUND,
 				     "%s is not in the snapshot", path);
-	if (index == 0)
-		return restore_all(r);
-	status = restore_below(r, rvs_tree_entry(r->tree, index)->parent, &fd);
-	return status < 0 ? status : restore_entry(r, index, fd);
+	return index == 0 ? restore_all(r) : restore_by_way(r, index);
 }
 
 static int restore_wanted(struct restoring *r, const char *target)
@@ -483,7 +500,8 @@ static int allocate(struct restoring *r)
 
 	r->buffer = malloc(BLOCK);
 	r->restored = calloc(rvs_tree_count(r->tree), sizeof(*r->restored));
-	if (!r->buffer || !r->restored)
+	r->made = calloc(rvs_tree_count(r->tree), sizeof(*r->made));
+	if (!r->buffer || !r->restored || !r->made)
 		return rvs_error_no_memory(r->err);
 	for (i = 0; i < rvs_tree_count(r->tree); i++) {
 		const struct rvs_entry *e = rvs_tree_entry(r->tree, i);
@@ -502,6 +520,7 @@ static void restoring_done(struct restoring *r)
 	for (i = 0; r->restored && i < rvs_tree_count(r->tree); i++)
 		free(r->restored[i]);
 	free(r->restored);
+	free(r->made);
 	free(r->buffer);
 	rvs_cleanup_fd(&r->root);
 	rvs_tree_release(r->tree);

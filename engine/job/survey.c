@@ -91,6 +91,14 @@ static int scan_first(const struct rvs_survey_options *options,
 	return scan_source(options, ret, err);
 }
 
+/* Whether a change after the look would have left another time: one that is of
+ * the moment of the look may hide it, one of before, or yet to come, not. */
+static bool is_telling(const struct rvs_scan *scan, struct timespec changed)
+{
+	return rvs_time_is_settled(changed, scan->start) ||
+	       rvs_time_is_settled(scan->end, changed);
+}
+
 static bool is_file(const struct rvs_scan *scan, uint32_t index)
 {
 	const struct rvs_item *item = &scan->items[index];
@@ -270,17 +278,14 @@ static int take_in_file(struct run *run, const struct rvs_item *item,
 {
 	const struct rvs_entry *old = old_version(run, entry);
 	RVS_CLEANUP(rvs_cleanup_free) char *stream = NULL;
-	int r = 0;
 
 	if (bundles(run) && item->size <= RVS_SMALL_MAX &&
 	    (!old || item->size <= RVS_PAGE_LEN))
 		return rvs_ingest_small(run->ingest, path, item->size,
 					&entry->content, err);
 	stream = stream_of(run, item, item->blocks * 512, path);
-	if (stream && !run->first)
-		r = rvs_writer_drop(run->options->writer, stream, err);
-	return r < 0 ? r : rvs_ingest_file(run->ingest, path, stream, old,
-					   &entry->content, err);
+	return rvs_ingest_file(run->ingest, path, stream, old, &entry->content,
+			       err);
 }
 
 static int take_in(struct run *run, struct rvs_survey *survey, uint32_t index,
@@ -381,7 +386,7 @@ static bool stood_still(const struct rvs_survey *before, uint32_t then,
 		return true;
 	}
 	return rvs_item_same(old, item) &&
-	       rvs_time_is_settled(item->ctime, before->scan.start);
+	       is_telling(&before->scan, item->ctime);
 }
 
 /* Move over what the round before has of entries that stood still. */
@@ -402,6 +407,7 @@ static uint32_t keep_settled(struct rvs_survey *before,
 			continue;
 		}
 		old = &before->entries[match[i]];
+		old->kept = true;
 		survey->entries[i].unchanged = old->unchanged;
 		survey->entries[i].content = old->content;
 		survey->entries[i].xattrs = old->xattrs;
@@ -410,6 +416,29 @@ static uint32_t keep_settled(struct rvs_survey *before,
 		old->xattrs = NULL;
 	}
 	return moved;
+}
+
+/* A complete stream whose file moved, or went, is none any more. */
+static int drop_streams(struct run *run, const struct rvs_survey *before,
+			struct rvs_error *err)
+{
+	uint32_t i;
+	int r = 0;
+
+	if (run->options->prior)
+		return 0;
+	for (i = 0; i < before->scan.count && r == 0; i++) {
+		RVS_CLEANUP(rvs_cleanup_free) char *path = NULL;
+		RVS_CLEANUP(rvs_cleanup_free) char *stream = NULL;
+
+		if (!is_file(&before->scan, i) || before->entries[i].kept)
+			continue;
+		path = rvs_scan_path(&before->scan, i);
+		if (!path || asprintf(&stream, "%s.gz", path) < 0)
+			return rvs_error_no_memory(err);
+		r = rvs_writer_drop(run->options->writer, stream, err);
+	}
+	return r;
 }
 
 static int no_longer_there(const struct rvs_scan *before,
@@ -449,6 +478,9 @@ static int next_round(struct run *run, struct rvs_survey *survey,
 	if (moved == 0 && !no_longer_there(&before.scan, &survey->scan, match))
 		return 0;
 	run->first = false;
+	r = drop_streams(run, &before, err);
+	if (r < 0)
+		return r;
 	r = take_in_all(run, survey, *ret_done, err);
 	return r < 0 ? r : 1;
 }

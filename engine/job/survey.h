@@ -27,6 +27,7 @@ struct rvs_writer;
 struct rvs_surveyed {
 	uint32_t old; /* the prior's entry at this path, or RVS_NO_ENTRY */
 	bool unchanged; /* since the prior: its extents and attributes serve */
+	bool kept;      /* by the look after this one */
 	struct rvs_content content; /* of a regular file that was taken in */
 	struct rvs_xattr *xattrs;   /* unless unchanged; one block of memory */
 	uint32_t xattr_count;

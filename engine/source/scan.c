@@ -595,6 +595,7 @@ int rvs_scan_run(struct rvs_source *source,
 		rvs_scan_done(ret);
 		return rvs_error_context(err, "source %s", source->path);
 	}
+	(void)clock_gettime(CLOCK_REALTIME, &ret->end);
 	return 0;
 }
 

@@ -43,13 +43,14 @@ struct rvs_scan {
 	struct rvs_item *items;
 	uint32_t count;
 	struct timespec start;  /* before the first stat, real time */
+	struct timespec end;    /* after the last */
 	struct timespec newest; /* of all change times */
 	struct rvs_chunk *text; /* memory of names and targets */
 };
 
 #define RVS_SCAN_INIT                                                          \
 	{                                                                      \
-		NULL, 0, { 0, 0 }, { 0, 0 }, NULL                              \
+		NULL, 0, { 0, 0 }, { 0, 0 }, { 0, 0 }, NULL                    \
 	}
 
 /* What a scan may not enter, and whom it tells. */

@@ -158,8 +158,10 @@ int rvs_store_open(const char *path, const struct rvs_store_options *options,
 {
 	RVS_CLEANUP(close_store)
 	struct rvs_store *store = calloc(1, sizeof(*store));
+	struct rvs_error own = RVS_ERROR_INIT;
 	int r;
 
+	err = err ? err : &own;
 	if (!store)
 		return rvs_error_no_memory(err);
 	if (options)

@@ -447,8 +447,10 @@ int rvs_tree_load(struct rvs_store *store, const char *id,
 	RVS_CLEANUP(rvs_tree_cleanup)
 	struct rvs_tree *tree = calloc(1, sizeof(*tree));
 	struct loader loader = { .tree = tree };
+	struct rvs_error own = RVS_ERROR_INIT;
 	int r;
 
+	err = err ? err : &own;
 	if (damage)
 		*damage = (struct rvs_damage){ .member = -1 };
 	if (!tree)

@@ -176,7 +176,7 @@ def print_costs(options, top):
     programs = [p for p, there in ((Ruvsnap, True), (Restic, can_run("restic", "version")),
                                    (Borg, can_run("borg", "--version"))) if there]
     states = States(options, top)
-    print(f"{'bytes added':42}" + "".join(f"{name:>13}" for name in ["changed", *(p.name for p in programs)]))
+    print(f"{'bytes added':42}" + "".join(f"{name:>15}" for name in ["changed", *(p.name for p in programs)]))
     for title, make, change in states.rows():
         if "Ruvector" in title and not has_ruvector():
             continue
@@ -191,7 +191,7 @@ def print_costs(options, top):
         for repository in repositories:
             repository.add()
         added = [tree_bytes(r.repository) - before for r, before in zip(repositories, sizes)]
-        print(f"{title:42}" + "".join(f"{n:>13,}" for n in [changed, *added]), flush=True)
+        print(f"{title:42}" + "".join(f"{n:>15,}" for n in [changed, *added]), flush=True)
         for folder in [source, *(r.repository for r in repositories), os.path.join(top, "borg.base")]:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -235,14 +235,14 @@ def print_chain(options, top):
         run(options.program, "create", chain)
     run(options.program, "create", full)
     size = os.path.getsize(os.path.join(source, "vectors.bin"))
-    print(f"{'MB/s, sequentially, of the newest':42}{'of 200':>13}{'full':>13}{'ratio':>13}")
+    print(f"{'MB/s, sequentially, of the newest':42}{'of 200':>15}{'full':>15}{'ratio':>15}")
     cat = [[f"'{options.program}' cat '{store}' latest vectors.bin | cat"] for store in (chain, full)]
     rates = [size / seconds(command, shell=True) / 1e6 for command in cat]
-    print(f"{'ruvsnap cat':42}{rates[0]:>13,.0f}{rates[1]:>13,.0f}{rates[0] / rates[1]:>13.2f}")
+    print(f"{'ruvsnap cat':42}{rates[0]:>15,.0f}{rates[1]:>15,.0f}{rates[0] / rates[1]:>15.2f}")
     if options.mount:
         mountpoint = os.path.join(top, "mount")
         rates = [size / mounted_seconds(options, store, mountpoint) / 1e6 for store in (chain, full)]
-        print(f"{'cat from a mount':42}{rates[0]:>13,.0f}{rates[1]:>13,.0f}{rates[0] / rates[1]:>13.2f}")
+        print(f"{'cat from a mount':42}{rates[0]:>15,.0f}{rates[1]:>15,.0f}{rates[0] / rates[1]:>15.2f}")
     for folder in (source, chain, full):
         shutil.rmtree(folder)
 

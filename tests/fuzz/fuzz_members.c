@@ -30,7 +30,7 @@ static void check_members(const struct rvs_members *members)
 		assert(m->stream < members->stream_count);
 		assert(m->plain_len <= RVS_MEMBER_PLAIN_MAX);
 		assert(m->stored_len <= RVS_MEMBER_STORED_MAX);
-		assert(m->offset <= INT64_MAX - m->stored_len);
+		assert(m->offset <= (uint64_t)INT64_MAX - m->stored_len);
 	}
 }
 
