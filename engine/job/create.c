@@ -4,6 +4,7 @@
 #include <rvs/job.h>
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,13 @@
 #include "press.h"
 #include "prior.h"
 #include "source/scan.h"
+#include "store/json.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include "store/writer.h"
 #include "survey.h"
+
+enum { METADATA_MAX = 64 << 10 }; /* bytes */
 
 /* What a snapshot is made with; freed from the last to the first. */
 struct making {
@@ -57,12 +61,36 @@ static void warn_user(const struct rvs_create_options *options,
 
 /* ---- what was asked for ---- */
 
+/* Keys are JSON's, so they are text, each once; and the record they go into must
+ * not grow beyond what a listing reads. */
+static int check_metadata(const struct rvs_create_options *options,
+			  struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_json_cleanup) json_t *keys = json_object();
+	size_t bytes = 0, i;
+
+	for (i = 0; i < options->metadata_count; i++) {
+		const struct rvs_metadata *m = &options->metadata[i];
+
+		if (!*m->key || json_object_get(keys, m->key) ||
+		    json_object_set_new(keys, m->key, json_true()) < 0)
+			return rvs_error_set(err, RVS_ERR_USAGE,
+					     "metadata key \"%.200s\" is "
+					     "empty, given twice or no UTF-8",
+					     m->key);
+		bytes += strlen(m->key) + strlen(m->value);
+	}
+	if (bytes > METADATA_MAX)
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "metadata of more than %d bytes",
+				     METADATA_MAX);
+	return 0;
+}
+
 static int check_options(const struct rvs_store *store,
 			 const struct rvs_create_options *options,
 			 struct rvs_error *err)
 {
-	size_t i;
-
 	if (options->name && *options->name &&
 	    rvs_snapshot_check_name(options->name, err) < 0)
 		return RVS_ERR_USAGE;
@@ -72,17 +100,24 @@ static int check_options(const struct rvs_store *store,
 	if (!options->source && !store->config.source)
 		return rvs_error_set(err, RVS_ERR_USAGE,
 				     "the store names no source: give one");
-	for (i = 0; i < options->metadata_count; i++)
-		if (!*options->metadata[i].key)
-			return rvs_error_set(err, RVS_ERR_USAGE,
-					     "a metadata key is empty");
-	return 0;
+	return check_metadata(options, err);
+}
+
+/* The newest snapshot of this source, else the newest of all; -1: none. */
+static ssize_t newest(const struct rvs_snapshot_list *list, const char *source)
+{
+	ssize_t place = (ssize_t)list->count - 1, i;
+
+	for (i = place; i >= 0; i--)
+		if (!strcmp(list->items[i].source, source))
+			return i;
+	return place;
 }
 
 static int find_base(struct making *m, const struct rvs_snapshot_list *list,
 		     struct rvs_error *err)
 {
-	ssize_t place = (ssize_t)list->count - 1;
+	ssize_t place = newest(list, rvs_source_path(m->source));
 
 	if (m->options->full || (place < 0 && !m->options->base))
 		return 0;
@@ -133,13 +168,11 @@ static int resolve(struct making *m, struct rvs_error *err)
 		return rvs_error_set(err, RVS_ERR_EXISTS,
 				     "there is a snapshot \"%s\" already",
 				     name);
-	r = find_base(m, &list, err);
+	r = rvs_source_open(source ? source : m->store->config.source,
+			    &m->source, err);
 	if (r == 0)
-		r = load_prior(m, err);
-	return r < 0 ? r :
-		       rvs_source_open(source ? source :
-						m->store->config.source,
-				       &m->source, err);
+		r = find_base(m, &list, err);
+	return r < 0 ? r : load_prior(m, err);
 }
 
 /* ---- the record ---- */

@@ -231,11 +231,15 @@ uint32_t rvs_prior_child(const struct rvs_prior *prior, uint32_t parent,
 
 bool rvs_time_is_settled(struct timespec changed, struct timespec scan)
 {
-	int64_t seconds = scan.tv_sec - changed.tv_sec;
+	/* Any 64 bits may be a time; their difference fits when unsigned. */
+	uint64_t seconds = (uint64_t)scan.tv_sec - (uint64_t)changed.tv_sec;
 
+	if (changed.tv_sec > scan.tv_sec)
+		return false;
 	if (changed.tv_nsec == 0)
 		return seconds > COARSE_GRAIN_S;
 	if (seconds > 1)
 		return true;
-	return seconds * 1000000000 + scan.tv_nsec - changed.tv_nsec > GRAIN_NS;
+	return (int64_t)seconds * 1000000000 + scan.tv_nsec - changed.tv_nsec >
+	       GRAIN_NS;
 }

@@ -20,6 +20,7 @@
 #include "format/checksums.h"
 #include "format/digest.h"
 #include "store/known.h"
+#include "store/reader.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include "store/tree.h"
@@ -677,7 +678,12 @@ int rvs_verify(struct rvs_store *store, const char *const *references,
 			       .arg = arg,
 			       .result = &result,
 			       .err = err ? err : &own };
-	int r = run(&v, references, count);
+	int r;
+
+	/* What is in memory would hide what the disk lost. */
+	rvs_reader_forget(store->reader);
+	rvs_volumes_forget(store->volumes);
+	r = run(&v, references, count);
 
 	rvs_lane_free(v.lane);
 	rvs_pool_free(v.pool);

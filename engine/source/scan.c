@@ -125,6 +125,9 @@ struct walk {
 	size_t link_capacity;
 	struct rvs_match *match;  /* the patterns in force */
 	struct rvs_buf path;      /* of the directory being walked: "a/b/" */
+	unsigned depth;           /* of it */
+	char target[RVS_TARGET_MAX + 1]; /* of a link: not on a stack that
+					    grows with the depth */
 	struct rvs_error *err;
 };
 
@@ -369,15 +372,14 @@ static int walk_directory(struct walk *walk, int dirfd, const char *name,
 static int walk_symlink(struct walk *walk, int dirfd, const char *name,
 			uint32_t parent, const struct stat *st)
 {
-	char target[RVS_TARGET_MAX + 1];
-	ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(dirfd, name, walk->target, RVS_TARGET_MAX);
 
 	if (n < 0 && (errno == ENOENT || errno == EINVAL))
 		return 0; /* gone, or no link any more */
 	if (n < 0)
 		return rvs_error_errno(walk->err, "%s", name);
-	target[n] = '\0';
-	return add_item(walk, parent, name, target, st);
+	walk->target[n] = '\0';
+	return add_item(walk, parent, name, walk->target, st);
 }
 
 /* 1: a pattern in force leaves @name, of the directory being walked, out. */
@@ -502,6 +504,11 @@ static int walk_names(struct walk *walk, int fd, uint32_t index)
 	const char *name = walk->scan->items[index].name;
 	int r;
 
+	if (walk->depth == RVS_PATH_DEPTH_MAX)
+		return rvs_error_set(walk->err, RVS_ERR_REFUSED,
+				     "%s: directories are nested too deep",
+				     name);
+	walk->depth++;
 	if (index != 0) {
 		rvs_buf_put(&walk->path, name, strlen(name));
 		rvs_buf_put(&walk->path, "/", 1);
@@ -511,6 +518,7 @@ static int walk_names(struct walk *walk, int fd, uint32_t index)
 		r = walk_listed(walk, fd, index);
 	rvs_match_release(walk->match, mark);
 	walk->path.len = len;
+	walk->depth--;
 	/* Each level adds its name on the way out. */
 	if (r < 0 && index != 0)
 		return rvs_error_context(walk->err, "in %s",
@@ -774,6 +782,8 @@ int rvs_source_xattrs(struct rvs_source *source, const char *path,
 
 	*ret = NULL;
 	*ret_count = 0;
+	if (source->file && !strcmp(path, "."))
+		return 0; /* a directory that is made up */
 	if (strlen(path) > PATH_PIECE_MAX)
 		dirfd = open_long_prefix(source, path, &rest);
 	/* The l*xattr calls take no descriptor of a directory: /proc does. */
@@ -781,7 +791,9 @@ int rvs_source_xattrs(struct rvs_source *source, const char *path,
 		     dirfd >= 0 ? dirfd : source->fd, rest) < 0)
 		return rvs_error_no_memory(err);
 	n = llistxattr(proc, names, sizeof(names));
-	if (n == 0 || (n < 0 && (errno == ENOTSUP || errno == ENOENT)))
+	/* It may have gone, or been replaced, since the scan. */
+	if (n == 0 || (n < 0 && (errno == ENOTSUP || errno == ENOENT ||
+				 errno == ENOTDIR || errno == ELOOP)))
 		return 0;
 	if (n < 0)
 		return rvs_error_errno(err, "%s: cannot list attributes",

@@ -112,9 +112,9 @@ static void remove_slot(struct rvs_reader *reader, struct slot *slot)
 	free_slot(slot);
 }
 
-static void evict(struct rvs_reader *reader)
+static void evict(struct rvs_reader *reader, uint64_t max_bytes)
 {
-	while (reader->bytes > reader->max_bytes && reader->oldest) {
+	while (reader->bytes > max_bytes && reader->oldest) {
 		struct slot *slot = reader->oldest;
 
 		leave_idle(reader, slot);
@@ -160,7 +160,7 @@ static void release_slot(struct rvs_reader *reader, struct slot *slot)
 		else
 			enter_idle(reader, slot);
 	}
-	evict(reader);
+	evict(reader, reader->max_bytes);
 	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
@@ -209,6 +209,13 @@ static struct slot *get_slot(struct rvs_reader *reader, const char *id,
 	if (slot && load)
 		load_slot(reader, id, (uint32_t)key, slot);
 	return slot;
+}
+
+void rvs_reader_forget(struct rvs_reader *reader)
+{
+	(void)pthread_mutex_lock(&reader->mutex);
+	evict(reader, 0);
+	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
 bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume, uint32_t number)

@@ -34,6 +34,9 @@ int rvs_reader_copy(struct rvs_reader *reader, const char *id, uint32_t volume,
 		    uint32_t number, void *bytes, size_t len, uint32_t offset,
 		    struct rvs_damage *damage, struct rvs_error *err);
 
+/* Drop what nobody is using from the cache. */
+void rvs_reader_forget(struct rvs_reader *reader);
+
 /* Whether the member is in the cache, or on its way into it. */
 bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume,
 		    uint32_t number);

@@ -221,6 +221,7 @@ static int remember(struct rvs_records *records,
 
 /* ---- labels ---- */
 
+/* The caller drops *ret, also when it is not what it should be. */
 static int load_labels(struct rvs_records *records, json_t **ret,
 		       struct rvs_error *err)
 {
@@ -237,13 +238,11 @@ static int load_labels(struct rvs_records *records, json_t **ret,
 		return r;
 	*ret = json_loadb((char *)text.bytes, text.len, JSON_REJECT_DUPLICATES,
 			  &where);
-	if (!json_is_object(*ret)) {
-		json_decref(*ret);
+	if (!json_is_object(*ret))
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     RVS_LABELS_NAME ": %s; without the file "
 				     "snapshots have the names they were made "
-				     "with", where.text);
-	}
+				     "with", *ret ? "no object" : where.text);
 	return 0;
 }
 

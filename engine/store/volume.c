@@ -216,6 +216,24 @@ void rvs_volume_cleanup(struct rvs_volume **volume)
 	rvs_volume_put(*volume);
 }
 
+void rvs_volumes_forget(struct rvs_volumes *volumes)
+{
+	struct rvs_volume *volume;
+
+	for (;;) {
+		(void)pthread_mutex_lock(&volumes->mutex);
+		volume = volumes->first;
+		if (volume)
+			volume->users++; /* to drop it outside the lock */
+		if (volume)
+			(void)drop(volumes, volume);
+		(void)pthread_mutex_unlock(&volumes->mutex);
+		if (!volume)
+			return;
+		rvs_volume_put(volume);
+	}
+}
+
 /* Forget what was loaded for @volume's id, and give @volume back. */
 static void forget(struct rvs_volume *volume)
 {

@@ -26,6 +26,9 @@ int rvs_volumes_new(struct rvs_backend *backend, struct rvs_volumes **ret,
 		    struct rvs_error *err);
 void rvs_volumes_free(struct rvs_volumes *volumes); /* accepts NULL */
 
+/* Load every volume anew that is asked for from now on. */
+void rvs_volumes_forget(struct rvs_volumes *volumes);
+
 /* A small number that belongs to @id as long as the store is open, whether or
  * not there is such a snapshot. */
 int rvs_volumes_slot(struct rvs_volumes *volumes, const char *id,

@@ -222,7 +222,8 @@ def mounted_seconds(options, store, mountpoint, rounds=5):
     return best
 
 
-def print_chain(options, top):
+def make_chain(options, top, percent):
+    """Stores of the same file: one of 200 increments, one of a full snapshot.  How much was rewritten, in bytes."""
     states = States(options, top)
     source, chain, full = (os.path.join(top, name) for name in ("source", "chain", "full"))
     os.makedirs(source)
@@ -230,21 +231,30 @@ def print_chain(options, top):
     for store in (chain, full):
         run(options.program, "init", store, "--source", source)
     run(options.program, "create", chain)
+    changed = 0
     for _ in range(200):
-        states.pages(source, percent=0.25)
+        changed += states.pages(source, percent)
         run(options.program, "create", chain)
     run(options.program, "create", full)
-    size = os.path.getsize(os.path.join(source, "vectors.bin"))
-    print(f"{'MB/s, sequentially, of the newest':42}{'of 200':>15}{'full':>15}{'ratio':>15}")
-    cat = [[f"'{options.program}' cat '{store}' latest vectors.bin | cat"] for store in (chain, full)]
-    rates = [size / seconds(command, shell=True) / 1e6 for command in cat]
-    print(f"{'ruvsnap cat':42}{rates[0]:>15,.0f}{rates[1]:>15,.0f}{rates[0] / rates[1]:>15.2f}")
-    if options.mount:
-        mountpoint = os.path.join(top, "mount")
-        rates = [size / mounted_seconds(options, store, mountpoint) / 1e6 for store in (chain, full)]
-        print(f"{'cat from a mount':42}{rates[0]:>15,.0f}{rates[1]:>15,.0f}{rates[0] / rates[1]:>15.2f}")
-    for folder in (source, chain, full):
-        shutil.rmtree(folder)
+    return chain, full, changed
+
+
+def print_chain(options, top):
+    print(f"{'MB/s, sequentially, of a 128 MiB file':42}" + "".join(f"{t:>15}" for t in ("of 200", "full", "ratio")))
+    for percent in (0.02, 0.1, 0.25):
+        chain, full, changed = make_chain(options, top, percent)
+        source = os.path.join(top, "source")
+        size = os.path.getsize(os.path.join(source, "vectors.bin"))
+        times = {"ruvsnap cat": [seconds([f"'{options.program}' cat '{store}' latest vectors.bin | cat"], shell=True)
+                                 for store in (chain, full)]}
+        if options.mount:
+            times["mount"] = [mounted_seconds(options, store, os.path.join(top, "mount")) for store in (chain, full)]
+        for how, (of_chain, of_full) in times.items():
+            title = f"{how}, {changed / MIB:.0f} MiB rewritten in all"
+            print(f"{title:42}{size / of_chain / 1e6:>15,.0f}{size / of_full / 1e6:>15,.0f}{of_full / of_chain:>15.2f}",
+                  flush=True)
+        for folder in (source, chain, full):
+            shutil.rmtree(folder)
 
 
 # ---- a large tree ------------------------------------------------------------------------------------------------

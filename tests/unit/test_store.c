@@ -13,15 +13,6 @@ static int init_store(const char *path, const char *source, int level,
 	return rvs_store_init(path, &config, err);
 }
 
-static int init(const char *path, const char *source, int level,
-		struct rvs_error *err)
-{
-	const struct rvs_store_config config = { .source = source,
-						 .level = level };
-
-	return rvs_store_init(path, &config, err);
-}
-
 static void test_a_new_store_opens(void **state)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
