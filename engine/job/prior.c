@@ -105,24 +105,41 @@ struct rvs_tree *rvs_prior_tree(const struct rvs_prior *prior)
 	return prior->tree;
 }
 
-static int index_members(struct rvs_prior *prior, struct rvs_error *err)
+/* Hold every volume that the tree leads to; *ret_count is of their members. */
+static int hold_volumes(struct rvs_prior *prior, size_t *ret_count,
+			struct rvs_error *err)
 {
-	uint32_t count = rvs_tree_volume_count(prior->tree), v, i;
+	uint32_t count = rvs_tree_volume_count(prior->tree), v;
 	int r = 0;
 
+	*ret_count = 0;
 	prior->volumes = calloc(count + 1, sizeof(struct rvs_volume *));
 	if (!prior->volumes)
 		return rvs_error_no_memory(err);
 	for (v = 0; v < count && r == 0; v++) {
-		const struct rvs_members *members;
-
 		r = rvs_volume_get(prior->store->volumes,
 				   rvs_tree_volume(prior->tree, v),
 				   &prior->volumes[v], NULL, err);
 		if (r < 0)
 			return r;
 		prior->volume_count++;
-		members = rvs_volume_members(prior->volumes[v]);
+		*ret_count += rvs_volume_members(prior->volumes[v])->count;
+	}
+	return r;
+}
+
+static int index_members(struct rvs_prior *prior, struct rvs_error *err)
+{
+	size_t count;
+	uint32_t v, i;
+	int r = hold_volumes(prior, &count, err);
+
+	if (r == 0)
+		r = rvs_known_reserve(&prior->members, count, err);
+	for (v = 0; v < prior->volume_count && r == 0; v++) {
+		const struct rvs_members *members =
+			rvs_volume_members(prior->volumes[v]);
+
 		for (i = 0; i < members->count && r == 0; i++)
 			if (members->items[i].stored_len > 0)
 				r = rvs_known_add(&prior->members,

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CAPACITY_MIN = 1024 };
+
 struct rvs_known_place {
 	uint64_t prefix; /* of the digest; 0: free */
 	uint32_t first;
@@ -35,12 +37,11 @@ static struct rvs_known_place *place_of(const struct rvs_known *known,
 	return &known->places[at];
 }
 
-static int grow(struct rvs_known *known, struct rvs_error *err)
+static int resize(struct rvs_known *known, size_t capacity,
+		  struct rvs_error *err)
 {
-	struct rvs_known larger = {
-		.count = known->count,
-		.capacity = known->capacity ? 2 * known->capacity : 1024
-	};
+	struct rvs_known larger = { .count = known->count,
+				    .capacity = capacity };
 	size_t i;
 
 	larger.places = calloc(larger.capacity, sizeof(*larger.places));
@@ -55,17 +56,24 @@ static int grow(struct rvs_known *known, struct rvs_error *err)
 	return 0;
 }
 
+int rvs_known_reserve(struct rvs_known *known, size_t count,
+		      struct rvs_error *err)
+{
+	size_t capacity = known->capacity ? known->capacity : CAPACITY_MIN;
+
+	while (4 * count > 3 * capacity)
+		capacity *= 2;
+	return capacity == known->capacity ? 0 : resize(known, capacity, err);
+}
+
 int rvs_known_add(struct rvs_known *known, const struct rvs_digest *digest,
 		  uint32_t first, uint32_t second, struct rvs_error *err)
 {
 	struct rvs_known_place *place;
-	int r;
+	int r = rvs_known_reserve(known, known->count + 1, err);
 
-	if (4 * (known->count + 1) > 3 * known->capacity) {
-		r = grow(known, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	place = place_of(known, prefix_of(digest));
 	if (place->prefix)
 		return 0;

@@ -32,6 +32,11 @@ struct rvs_known {
 
 void rvs_known_done(struct rvs_known *known);
 
+/* Make room for @count digests at once, so that no table ever stands beside its
+ * larger copy. */
+int rvs_known_reserve(struct rvs_known *known, size_t count,
+		      struct rvs_error *err);
+
 /* The first pair added for a digest stays. */
 int rvs_known_add(struct rvs_known *known, const struct rvs_digest *digest,
 		  uint32_t first, uint32_t second, struct rvs_error *err);
