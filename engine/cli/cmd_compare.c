@@ -42,12 +42,10 @@ static int run_diff(int argc, char **argv)
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
 	json_t *array;
-	bool json = false;
+	bool json;
 	int code;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	if (!store)
 		return code;
 	array = json ? json_array() : NULL;
@@ -128,12 +126,10 @@ static int run_stats(int argc, char **argv)
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_stats stats;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	int code;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	if (!store)
 		return code;
 	if (rvs_stats(store, &stats, &err) < 0)

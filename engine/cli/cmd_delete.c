@@ -17,12 +17,10 @@ static int run_delete(int argc, char **argv)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	int code, i;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	for (i = optind + 1; store && i < argc && code == EXIT_DONE; i++)
 		if (rvs_snapshot_delete(store, argv[i], &err) < 0)
 			code = report_error(&err);

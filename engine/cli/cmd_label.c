@@ -9,12 +9,10 @@ static int run_rename(int argc, char **argv)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	int code;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	if (!store)
 		return code;
 	if (rvs_snapshot_rename(store, argv[optind + 1], argv[optind + 2],
@@ -37,12 +35,10 @@ static int set_pins(int argc, char **argv, bool pinned)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	int code, i;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	for (i = optind + 1; store && i < argc && code == EXIT_DONE; i++)
 		if (rvs_snapshot_pin(store, argv[i], pinned, &err) < 0)
 			code = report_error(&err);

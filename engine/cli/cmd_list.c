@@ -53,13 +53,11 @@ static int run_list(int argc, char **argv)
 	struct rvs_snapshot_list list = { NULL, 0 };
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	int code, damaged = EXIT_DONE;
 	size_t i;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	if (!store)
 		return code;
 	if (rvs_snapshot_list(store, &list, warn_damaged, &damaged, &err) < 0) {
@@ -137,13 +135,11 @@ static int run_show(int argc, char **argv)
 	struct rvs_snapshot snapshot = { 0 };
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_store *store;
-	bool json = false;
+	bool json;
 	char *text;
 	int code;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
-	store = open_store(argv[optind], &code);
+	store = begin_command(argc, argv, &json, &code);
 	if (!store)
 		return code;
 	if (rvs_snapshot_find(store, argv[optind + 1], &snapshot, &err) < 0) {

@@ -134,3 +134,12 @@ struct rvs_store *open_store(const char *path, int *ret_code)
 		*ret_code = report_error(&err);
 	return store;
 }
+
+struct rvs_store *begin_command(int argc, char **argv, bool *json,
+				int *ret_code)
+{
+	*json = false;
+	while (next_option(argc, argv, NULL, json) != -1)
+		continue;
+	return open_store(argv[optind], ret_code);
+}

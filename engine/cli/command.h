@@ -64,4 +64,9 @@ int report_error(const struct rvs_error *err);
 /* Open the store, or report why not; NULL: *ret_code is the exit code. */
 struct rvs_store *open_store(const char *path, int *ret_code);
 
+/* For a verb without options of its own: see to the call, then open the store
+ * that it names.  The other arguments begin at optind + 1. */
+struct rvs_store *begin_command(int argc, char **argv, bool *json,
+				int *ret_code);
+
 #endif
