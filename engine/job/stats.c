@@ -107,6 +107,18 @@ static void use_files(struct counting *c, const struct rvs_tree *tree,
 	}
 }
 
+/* The way in: the last member of the snapshot itself. */
+static void use_root(struct counting *c, const char *id, int32_t user)
+{
+	size_t i;
+
+	for (i = 0; i < c->volume_count; i++)
+		if (!strcmp(c->volumes[i].id, id))
+			use(c, id,
+			    rvs_volume_members(c->volumes[i].volume)->count - 1,
+			    user);
+}
+
 static int use_snapshot(struct counting *c, const char *id, int32_t user)
 {
 	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
@@ -116,6 +128,7 @@ static int use_snapshot(struct counting *c, const char *id, int32_t user)
 
 	if (r < 0)
 		return r;
+	use_root(c, id, user);
 	use_files(c, tree, user);
 	segments = rvs_tree_segments(tree, &count);
 	for (i = 0; i < count; i++)
