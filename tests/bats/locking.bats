@@ -50,13 +50,13 @@ end_writer() {
 }
 
 # quickly COMMAND...: expected to succeed without waiting for the writer.
-quickly() { expect 0 timeout 20 "$@"; }
+quickly() { expect 0 timeout 60 "$@"; }
 
 @test "another create and a collect are refused: exit 5, and the holder's pid" {
   start_writer three
-  expect "$EXIT_BUSY" timeout 20 "$RUVSNAP" create "$store" four
+  expect "$EXIT_BUSY" timeout 60 "$RUVSNAP" create "$store" four
   assert_has "$stderr" "$writer"
-  expect "$EXIT_BUSY" timeout 20 "$RUVSNAP" collect "$store"
+  expect "$EXIT_BUSY" timeout 60 "$RUVSNAP" collect "$store"
   assert_has "$stderr" "$writer"
   end_writer
   quickly "$RUVSNAP" create "$store" four
@@ -180,7 +180,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$RUVSNAP" create "$store" four --wait >/de
 @test "a busy store without a pid is busy all the same" {
   exec 9>"$store/.lock"
   flock 9
-  expect "$EXIT_BUSY" timeout 20 "$RUVSNAP" create "$store" three 9>&-
+  expect "$EXIT_BUSY" timeout 60 "$RUVSNAP" create "$store" three 9>&-
   exec 9>&-
   quickly "$RUVSNAP" create "$store" three
 }
