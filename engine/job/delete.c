@@ -58,6 +58,9 @@ int rvs_snapshot_delete(struct rvs_store *store, const char *reference,
 {
 	int r = rvs_retire(store, reference, err);
 
+	/* A full disk keeps labels.json as it was: freeing comes before that. */
+	if (r == RVS_ERR_NO_SPACE)
+		(void)rvs_collect_soon(store, NULL);
 	if (r < 0)
 		return r;
 	r = rvs_collect_soon(store, err);

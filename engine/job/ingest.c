@@ -28,6 +28,9 @@ enum {
 	BATCH_BYTES = RVS_GATHER_MAX,
 	ZERO_BLOCK = 64 << 10, /* the shortest run of zeros that is a hole */
 	WINDOW = 1 << 20,
+	/* A chunk in more pieces than this is stored whole again: the old
+	 * members that it is read from are mostly dead for it by then. */
+	PIECES_MAX = 24,
 	LIVE_S = 10, /* written so lately, a database is being written */
 };
 
@@ -424,6 +427,36 @@ static int decide_runs(struct rvs_ingest *ingest, struct chunk *c,
 	return r;
 }
 
+/* One run of equal pages: then nothing is stored, however old it is. */
+static bool is_unchanged(const struct chunk *c)
+{
+	return c->runs.len == sizeof(struct run) &&
+	       ((const struct run *)c->runs.bytes)->same;
+}
+
+/* How many extents a chunk would have that shares pages with the old file. */
+static size_t count_pieces(const struct rvs_ingest *ingest,
+			   const struct chunk *c)
+{
+	const struct run *runs = (const struct run *)c->runs.bytes;
+	const struct rvs_entry *old = c->file->old;
+	size_t pieces = 0, count, i, k;
+	const struct rvs_extent *items = rvs_tree_extents(
+		rvs_prior_tree(ingest->options.prior), old, &count);
+
+	for (i = 0; i < c->runs.len / sizeof(*runs); i++) {
+		uint64_t end = c->at + runs[i].start + runs[i].len;
+
+		pieces++;
+		if (!runs[i].same)
+			continue;
+		k = rvs_extent_find(items, count, c->at + runs[i].start) + 1;
+		for (; k < count && items[k].at < end; k++)
+			pieces++;
+	}
+	return pieces;
+}
+
 static const struct stored *find_stored(const struct rvs_ingest *ingest,
 					const struct rvs_digest *digest,
 					uint64_t len)
@@ -493,7 +526,8 @@ static int decide_chunk(struct rvs_ingest *ingest, struct chunk *c,
 	if (stored)
 		return add_extent(c->content, c->at, ingest->options.volume,
 				  stored->number, stored->offset, err);
-	if (c->runs.len > 0)
+	if (c->runs.len > 0 && (is_unchanged(c) ||
+				count_pieces(ingest, c) <= PIECES_MAX))
 		return decide_runs(ingest, c, err);
 	return store_chunk(ingest, c, err);
 }

@@ -675,6 +675,11 @@ static int read_extent(struct rvs_tree *tree, const struct rvs_extent *e,
 			       err);
 }
 
+static bool same_member(const struct rvs_extent *a, const struct rvs_extent *b)
+{
+	return a && a->volume == b->volume && a->member == b->member;
+}
+
 /* Have the members of [from, to) loaded side by side, and when the file is read
  * from front to back those behind them, too. */
 static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
@@ -683,6 +688,7 @@ static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	struct rvs_ahead *ahead = tree->store->ahead;
 	size_t count, i;
 	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+	const struct rvs_extent *last[2] = { NULL, NULL };
 	uint64_t until, at;
 
 	until = rvs_ahead_plan(ahead, tree->number << 32 | file->extents, from,
@@ -690,12 +696,18 @@ static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	if (at >= file->size)
 		return;
 	for (i = rvs_extent_find(items, count, at);
-	     i < count && items[i].at < until; i++)
+	     i < count && items[i].at < until; i++) {
 		/* The first of them this thread loads by itself. */
-		if (items[i].volume != RVS_HOLE && items[i].at >= from)
-			rvs_ahead_load(ahead, tree->volumes[items[i].volume],
-				       tree->slots[items[i].volume],
-				       items[i].member);
+		if (items[i].volume == RVS_HOLE || items[i].at < from ||
+		    same_member(last[0], &items[i]) ||
+		    same_member(last[1], &items[i]))
+			continue;
+		/* Pages of an old member and of a newer one take turns. */
+		last[1] = last[0];
+		last[0] = &items[i];
+		rvs_ahead_load(ahead, tree->volumes[items[i].volume],
+			       tree->slots[items[i].volume], items[i].member);
+	}
 }
 
 ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,

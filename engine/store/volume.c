@@ -13,7 +13,8 @@
 #include "store.h"
 #include "stream.h"
 
-enum { IDLE_MAX = 64 }; /* volumes kept loaded that nobody uses */
+/* Of volumes kept loaded that nobody uses: their members, of 48 bytes each. */
+enum { IDLE_MEMBERS_MAX = 1 << 20 };
 
 struct rvs_volume {
 	struct rvs_volumes *volumes;
@@ -169,16 +170,16 @@ static struct rvs_volume *drop(struct rvs_volumes *volumes,
 static struct rvs_volume *excess(struct rvs_volumes *volumes)
 {
 	struct rvs_volume *volume, *oldest = NULL;
-	unsigned idle = 0;
+	uint64_t idle = 0;
 
 	for (volume = volumes->first; volume; volume = volume->next) {
 		if (volume->users > 1)
 			continue;
-		idle++;
+		idle += volume->members.count + 1;
 		if (!oldest || volume->used < oldest->used)
 			oldest = volume;
 	}
-	return idle > IDLE_MAX ? oldest : NULL;
+	return idle > IDLE_MEMBERS_MAX ? oldest : NULL;
 }
 
 static void add(struct rvs_volumes *volumes, struct rvs_volume *volume)
