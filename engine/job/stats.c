@@ -11,7 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "format/name.h"
 #include "store/store.h"
 #include "store/tree.h"
 #include "store/volume.h"
@@ -45,13 +44,12 @@ static void counting_done(struct counting *c)
 /* A directory's index, whether its snapshot is listed or was deleted. */
 static int add_volume(void *arg, const char *name)
 {
-	const char *id = name + strlen(RVS_SNAPSHOT_PREFIX);
+	const char *id = rvs_store_id_of(name);
 	struct counting *c = arg;
 	struct volume_users *volumes, *v;
 	int r;
 
-	if (strncmp(name, RVS_SNAPSHOT_PREFIX, strlen(RVS_SNAPSHOT_PREFIX)) ||
-	    !rvs_id_is_valid(id))
+	if (!id)
 		return 0;
 	volumes = reallocarray(c->volumes, c->volume_count + 1,
 			       sizeof(*volumes));

@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "format/manifest.h"
-#include "format/name.h"
 #include "store/known.h"
 #include "store/store.h"
 #include "store/tree.h"
@@ -52,13 +51,12 @@ static bool is_listed(const struct search *search, const char *id)
 
 static int add_deleted(void *arg, const char *name)
 {
-	const char *id = name + strlen(RVS_SNAPSHOT_PREFIX);
+	const char *id = rvs_store_id_of(name);
 	struct search *search = arg;
 	struct rvs_usages *usages = search->usages;
 	struct rvs_usage *items;
 
-	if (strncmp(name, RVS_SNAPSHOT_PREFIX, strlen(RVS_SNAPSHOT_PREFIX)) ||
-	    !rvs_id_is_valid(id) || is_listed(search, id))
+	if (!id || is_listed(search, id))
 		return 0;
 	items = reallocarray(usages->items, usages->count + 1, sizeof(*items));
 	if (!items)

@@ -167,13 +167,12 @@ static int list_one(void *arg, const char *directory)
 {
 	struct listing *listing = arg;
 	struct rvs_backend *backend = listing->records->backend;
-	const char *id = directory + strlen(RVS_SNAPSHOT_PREFIX);
+	const char *id = rvs_store_id_of(directory);
 	struct rvs_snapshot *place;
 	char key[RVS_KEY_SIZE];
 	int r;
 
-	if (strncmp(directory, RVS_SNAPSHOT_PREFIX, id - directory) ||
-	    !rvs_id_is_valid(id))
+	if (!id)
 		return 0;
 	place = list_grow(listing->ret);
 	if (!place)

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "config.h"
+#include "format/name.h"
 #include "reader.h"
 #include "records.h"
 #include "volume.h"
@@ -207,6 +208,16 @@ int rvs_store_generation(struct rvs_store *store, uint64_t *ret,
 			 struct rvs_error *err)
 {
 	return store->backend->ops->generation(store->backend, ret, err);
+}
+
+const char *rvs_store_id_of(const char *name)
+{
+	const size_t len = strlen(RVS_SNAPSHOT_PREFIX);
+
+	return !strncmp(name, RVS_SNAPSHOT_PREFIX, len) &&
+			       rvs_id_is_valid(name + len) ?
+		       name + len :
+		       NULL;
 }
 
 int rvs_store_lock_list(struct rvs_store *store, struct rvs_lock **ret,

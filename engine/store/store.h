@@ -48,6 +48,10 @@ struct rvs_store {
 #define RVS_WRITER_LOCK ".lock"
 #define RVS_LIST_LOCK   ".list.lock"
 
+/* The id of the snapshot whose directory is called @name, or NULL when that is
+ * none of a snapshot. */
+const char *rvs_store_id_of(const char *name);
+
 /* Take the list's lock, waiting for it. */
 int rvs_store_lock_list(struct rvs_store *store, struct rvs_lock **ret,
 			struct rvs_error *err);
