@@ -28,6 +28,7 @@ struct damage_log {
 	/* A ring; protected by lock. */
 	struct finding kept[DAMAGE_KEPT];
 	uint64_t count; /* ever added, the next goes to count % KEPT */
+	uint64_t met;   /* ever noted */
 };
 
 struct damage_log *damage_new(const struct log *log)
@@ -109,6 +110,7 @@ static bool note_once(struct damage_log *damages, const char *snapshot,
 {
 	LOCKED(&damages->lock);
 
+	damages->met++;
 	if (count_again(damages, snapshot, path, damage))
 		return false;
 	add(damages, snapshot, path, damage);
@@ -138,22 +140,32 @@ static json_t *digest_json(const struct rvs_digest *digest)
 	return json_string(rvs_digest_hex(digest, hex));
 }
 
-static json_t *finding_json(const struct finding *finding)
+json_t *damage_one_json(const char *snapshot, const char *path,
+			const struct rvs_damage *damage)
 {
-	const struct rvs_damage *damage = &finding->damage;
-	char at[RVS_TIME_SIZE];
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:s, s:I}",
-			 "snapshot", printable_json(finding->snapshot),
-			 "path", printable_json(finding->path),
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+			 "snapshot", printable_json(snapshot),
+			 "path", printable_json(path ? path : ""),
 			 "stored_in", printable_json(damage->snapshot),
 			 "stream", printable_json(damage->stream),
 			 "member", (json_int_t)damage->member,
 			 "expected", digest_json(&damage->expected),
 			 "found", digest_json(&damage->found),
-			 "reason", printable_json(damage->reason),
-			 "at", rvs_time_format(finding->first_at, at),
-			 "times", (json_int_t)finding->times);
+			 "reason", printable_json(damage->reason));
+}
+
+static json_t *finding_json(const struct finding *finding)
+{
+	json_t *object = damage_one_json(finding->snapshot, finding->path,
+					 &finding->damage);
+	char at[RVS_TIME_SIZE];
+
+	(void)json_object_set_new(
+		object, "at",
+		json_string(rvs_time_format(finding->first_at, at)));
+	(void)json_object_set_new(object, "times",
+				  json_integer((json_int_t)finding->times));
+	return object;
 }
 
 json_t *damage_json(struct damage_log *damages)
@@ -170,4 +182,11 @@ json_t *damage_json(struct damage_log *damages)
 						    finding_json(finding));
 	}
 	return array;
+}
+
+uint64_t damage_count(struct damage_log *damages)
+{
+	LOCKED(&damages->lock);
+
+	return damages->met;
 }

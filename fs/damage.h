@@ -7,6 +7,8 @@
 #ifndef DAMAGE_H
 #define DAMAGE_H
 
+#include <stdint.h>
+
 #include <jansson.h>
 
 struct damage_log;
@@ -26,7 +28,13 @@ void damage_free(struct damage_log *damages);
 void damage_note(struct damage_log *damages, const char *snapshot,
 		 const char *path, const struct rvs_damage *damage);
 
-/* An array, oldest first; NULL when out of memory. */
+/* One damaged thing as an object, and all that was noted, an array, oldest
+ * first; NULL when out of memory. */
+json_t *damage_one_json(const char *snapshot, const char *path,
+			const struct rvs_damage *damage);
 json_t *damage_json(struct damage_log *damages);
+
+/* How often damage was met, things noted before included. */
+uint64_t damage_count(struct damage_log *damages);
 
 #endif

@@ -21,9 +21,9 @@
 
 #include "background.h"
 #include "cleanup.h"
-#include "commands.h"
 #include "connection.h"
 #include "errors.h"
+#include "jobs.h"
 #include "log.h"
 #include "notify.h"
 #include "ops.h"
@@ -252,7 +252,7 @@ static void cleanup_loop_config(struct fuse_loop_config **config)
 /* Threads for readers beside as many commands as may wait for the store. */
 static unsigned thread_limit(void)
 {
-	return COMMANDS_MAX + 2 * (unsigned)get_nprocs();
+	return JOBS_MAX + 2 * (unsigned)get_nprocs();
 }
 
 static int loop(struct program *program, struct rvs_error *err)

@@ -11,7 +11,7 @@
 #include <fuse_lowlevel.h>
 
 #include "cleanup.h"
-#include "commands.h"
+#include "jobs.h"
 #include "node.h"
 #include "notify.h"
 #include "view.h"
@@ -356,7 +356,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
 
 /*
  * The kernel holds the root's lock until this is answered, and with it whoever
- * lists the root; a write to .create holds nobody.
+ * lists the root; a write to a control file holds nobody.
  */
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		     mode_t mode)
@@ -374,19 +374,24 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	answer(req, view_rmdir(mount_of(req)->view, parent, name));
+	struct canceller canceller = { req, is_cancelled };
+
+	answer(req, view_rmdir(mount_of(req)->view, parent, name,
+			       &canceller));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		      fuse_ino_t new_parent, const char *new_name,
 		      unsigned flags)
 {
+	struct canceller canceller = { req, is_cancelled };
+
 	/* A taken name is never replaced, asked for or not. */
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		answer(req, -EINVAL);
 	else
 		answer(req, view_rename(mount_of(req)->view, parent, name,
-					new_parent, new_name));
+					new_parent, new_name, &canceller));
 }
 
 /* What is left of the requests that would change something. */

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "contents.h"
+#include "control.h"
 #include "errors.h"
 #include "inode.h"
 #include "log.h"
@@ -28,17 +29,6 @@ enum {
 	PLACE_PARENT,
 	PLACE_TEXTS,
 	PLACE_SLOTS = PLACE_TEXTS + TEXT_FILES,
-};
-
-struct text_name {
-	const char *name;
-	mode_t mode;
-};
-
-static const struct text_name text_names[TEXT_FILES] = {
-	[TEXT_CREATE] = { ".create", S_IFREG | 0600 },
-	[TEXT_STATUS] = { ".status", S_IFREG | 0400 },
-	[TEXT_LATEST] = { "latest", S_IFLNK | 0777 },
 };
 
 struct root {
@@ -175,7 +165,8 @@ int root_stat_text(struct root *root, unsigned file, uint64_t version,
 	*ret = (struct node){
 		.number = number,
 		.attr = attr_of_text(&root->context.owner, number,
-				     text_names[file].mode, text.len,
+				     control_file((enum text_file)file)->mode,
+				     text.len,
 				     text.changed_at),
 	};
 	return 0;
@@ -183,30 +174,26 @@ int root_stat_text(struct root *root, unsigned file, uint64_t version,
 
 /* The version of a text file after its content was brought up to date; 0 when
  * out of memory. */
-static uint64_t fresh_status(struct root *root)
-{
-	CLEANUP(cleanup_free) char *text = NULL;
-
-	text = status_text(&root->context.status);
-	return text ? texts_set(root->context.texts, TEXT_STATUS, text) : 0;
-}
-
 static uint64_t fresh_version(struct root *root, enum text_file file)
 {
 	struct snapshot newest;
 
-	if (file == TEXT_STATUS)
-		return fresh_status(root);
 	if (file == TEXT_LATEST &&
 	    snapshots_newest(root->context.snapshots, &newest))
 		return texts_set(root->context.texts, TEXT_LATEST, newest.name);
+	if (!status_refresh(&root->context.status, file))
+		return 0;
 	return texts_version(root->context.texts, file);
 }
 
-/* Whether the root holds the text file now: there is no latest of nothing. */
+/* Whether the root holds the text file now: there is no latest of nothing, and
+ * nothing to control where nothing can be written. */
 static bool is_there(struct root *root, enum text_file file)
 {
-	return file != TEXT_LATEST || snapshots_count(root->context.snapshots);
+	if (file == TEXT_LATEST)
+		return snapshots_count(root->context.snapshots);
+	return !root->context.read_only ||
+	       (file >= TEXT_CONTROLS && file != TEXT_HELP);
 }
 
 static int lookup_text(struct root *root, enum text_file file,
@@ -229,19 +216,9 @@ static int lookup_text(struct root *root, enum text_file file,
 	return r;
 }
 
-enum text_file root_text_named(const char *name)
-{
-	int file;
-
-	for (file = 0; file < TEXT_FILES; file++)
-		if (strcmp(text_names[file].name, name) == 0)
-			break;
-	return (enum text_file)file;
-}
-
 static int lookup_name(struct root *root, const char *name, struct node *ret)
 {
-	enum text_file file = root_text_named(name);
+	enum text_file file = control_file_named(name);
 	struct snapshot snapshot;
 	int r;
 
@@ -297,12 +274,12 @@ static bool emit_text(struct root *root, off_t at,
 		      const struct lister *lister)
 {
 	enum text_file file = (enum text_file)(at - PLACE_TEXTS);
-	struct node node = node_brief(inode_of_text(file, 0),
-				      text_names[file].mode);
+	const struct control_file *text = control_file(file);
+	struct node node = node_brief(inode_of_text(file, 0), text->mode);
 
 	if (!is_there(root, file))
 		return true;
-	return lister->emit(lister->arg, text_names[file].name, &node, at + 1);
+	return lister->emit(lister->arg, text->name, &node, at + 1);
 }
 
 static bool emit_snapshot(const struct snapshot *snapshot,

@@ -7,6 +7,7 @@
 #ifndef ROOT_H
 #define ROOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,6 +29,7 @@ struct root_context {
 	const struct log *log;
 	struct attr_owner owner;
 	struct status_sources status;
+	bool read_only; /* nothing controls it */
 };
 
 /* NULL when out of memory. */
@@ -50,9 +52,6 @@ int root_stat_text(struct root *root, unsigned file, uint64_t version,
 
 /* The snapshot that has the name @name now, or -ENOENT. */
 int root_find(struct root *root, const char *name, struct snapshot *ret);
-
-/* The text file of that name; TEXT_FILES when @name is none. */
-enum text_file root_text_named(const char *name);
 
 /*
  * Wait until the kernel forgot the names it was told, so that who changed the

@@ -8,11 +8,16 @@
 #include <rvs/store.h>
 
 #include "cleanup.h"
-#include "commands.h"
+#include "control.h"
 #include "damage.h"
+#include "jobs.h"
+#include "metrics.h"
 #include "printable.h"
 #include "snapshots.h"
+#include "totals.h"
 #include "trees.h"
+
+/* ---- .status ---- */
 
 static json_t *cache_json(struct trees *trees)
 {
@@ -23,27 +28,43 @@ static json_t *cache_json(struct trees *trees)
 			 (json_int_t)usage.limit_bytes);
 }
 
+static json_t *sizes_json(struct totals *totals)
+{
+	struct total total = totals_now(totals);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "logical_bytes",
+			 (json_int_t)total.logical_bytes, "added_bytes",
+			 (json_int_t)total.added_bytes, "newest_bytes",
+			 (json_int_t)total.newest_bytes, "disk_bytes",
+			 (json_int_t)total.disk_bytes, "disk_free_bytes",
+			 (json_int_t)total.disk_free_bytes);
+}
+
 static json_t *status_json(const struct status_sources *from)
 {
 	char at[RVS_TIME_SIZE];
 
-	return json_pack("{s:o, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:s, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o}",
 			 "store", printable_json(rvs_store_path(from->store)),
 			 "uuid", rvs_store_config(from->store)->uuid,
+			 "version", RVS_VERSION,
 			 "mounted_at", rvs_time_format(from->mounted_at, at),
 			 "snapshots",
 			 (json_int_t)snapshots_count(from->snapshots),
 			 "reads_proved_by", from->crc_only ? "crc32" : "sha256",
-			 "running", commands_running_json(from->commands),
-			 "last", commands_last_json(from->commands),
+			 "running", jobs_running_json(from->jobs),
+			 "last", jobs_last_json(from->jobs),
+			 "ended", jobs_ended_json(from->jobs),
+			 "sizes", sizes_json(from->totals),
 			 "tree_cache", cache_json(from->trees),
 			 "damage", damage_json(from->damages));
 }
 
-char *status_text(const struct status_sources *sources)
+static char *status_text(const struct status_sources *from)
 {
 	CLEANUP(cleanup_free) char *json = NULL;
-	json_t *value = status_json(sources);
+	json_t *value = status_json(from);
 	char *text = NULL;
 
 	json = json_dumps(value, JSON_INDENT(2));
@@ -51,4 +72,184 @@ char *status_text(const struct status_sources *sources)
 	if (!json || asprintf(&text, "%s\n", json) < 0)
 		return NULL;
 	return text;
+}
+
+/* ---- .metrics ---- */
+
+static double seconds_of(struct timespec time)
+{
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void print_about(FILE *out, const struct status_sources *from)
+{
+	const struct metric_label labels[] = {
+		{ "uuid", rvs_store_config(from->store)->uuid },
+		{ "version", RVS_VERSION },
+		{ NULL, NULL },
+	};
+
+	metrics_begin(out, "ruvsnap_mount_info", METRIC_GAUGE,
+		      "The mounted store and the version that serves it.");
+	metrics_add(out, "ruvsnap_mount_info", labels, 1);
+	metrics_one(out, "ruvsnap_mount_start_time_seconds", METRIC_GAUGE,
+		    "When the store was mounted, since 1970.",
+		    seconds_of(from->mounted_at));
+	metrics_one(out, "ruvsnap_damage_met_total", METRIC_COUNTER,
+		    "Damaged things met by reading and verifying.",
+		    (double)damage_count(from->damages));
+	metrics_one(out, "ruvsnap_tree_cache_bytes", METRIC_GAUGE,
+		    "Memory that directory trees occupy.",
+		    (double)trees_usage(from->trees).bytes);
+}
+
+static void print_newest(FILE *out, const struct total *total)
+{
+	metrics_one(out, "ruvsnap_newest_snapshot_timestamp_seconds",
+		    METRIC_GAUGE, "When the newest snapshot was made.",
+		    seconds_of(total->newest_at));
+	metrics_one(out, "ruvsnap_oldest_snapshot_timestamp_seconds",
+		    METRIC_GAUGE, "When the oldest snapshot was made.",
+		    seconds_of(total->oldest_at));
+	metrics_one(out, "ruvsnap_newest_snapshot_bytes", METRIC_GAUGE,
+		    "Size of the files of the newest snapshot.",
+		    (double)total->newest_bytes);
+	metrics_one(out, "ruvsnap_newest_snapshot_files", METRIC_GAUGE,
+		    "Files of the newest snapshot.",
+		    (double)total->newest_files);
+	if (total->has_newest_vectors)
+		metrics_one(out, "ruvsnap_newest_snapshot_vectors",
+			    METRIC_GAUGE, "Vectors of the newest snapshot.",
+			    (double)total->newest_vectors);
+}
+
+static void print_totals(FILE *out, struct totals *totals)
+{
+	const struct total total = totals_now(totals);
+
+	metrics_one(out, "ruvsnap_snapshots", METRIC_GAUGE,
+		    "Snapshots in the store.", (double)total.snapshots);
+	metrics_one(out, "ruvsnap_snapshots_pinned", METRIC_GAUGE,
+		    "Those that prune never deletes.", (double)total.pinned);
+	metrics_one(out, "ruvsnap_snapshots_incremental", METRIC_GAUGE,
+		    "Those that were made on another.",
+		    (double)total.incremental);
+	metrics_one(out, "ruvsnap_logical_bytes", METRIC_GAUGE,
+		    "Size of all files of all snapshots.",
+		    (double)total.logical_bytes);
+	metrics_one(out, "ruvsnap_added_bytes", METRIC_GAUGE,
+		    "What making the snapshots added to the store.",
+		    (double)total.added_bytes);
+	metrics_one(out, "ruvsnap_disk_size_bytes", METRIC_GAUGE,
+		    "Size of the disk that holds the store.",
+		    (double)total.disk_bytes);
+	metrics_one(out, "ruvsnap_disk_free_bytes", METRIC_GAUGE,
+		    "What is free of it.", (double)total.disk_free_bytes);
+	if (total.snapshots)
+		print_newest(out, &total);
+}
+
+static const char *const counted_verbs[] = {
+	"create", "delete", "verify", "prune", "collect", "schedule",
+};
+
+enum { VERB_COUNT = sizeof(counted_verbs) / sizeof(*counted_verbs) };
+
+typedef double (*job_number)(const struct job_counts *counts);
+
+static double last_done_at(const struct job_counts *counts)
+{
+	return (double)counts->last_done_at;
+}
+
+static double last_duration(const struct job_counts *counts)
+{
+	return counts->last_duration_s;
+}
+
+static void print_counts(FILE *out, struct jobs *jobs)
+{
+	const char *name = "ruvsnap_jobs_total";
+	struct job_counts counts;
+	int i;
+
+	metrics_begin(out, name, METRIC_COUNTER,
+		      "Jobs that ended since the store was mounted.");
+	for (i = 0; i < VERB_COUNT; i++) {
+		struct metric_label labels[] = {
+			{ "command", counted_verbs[i] },
+			{ "result", "done" },
+			{ NULL, NULL },
+		};
+
+		counts = jobs_counts(jobs, counted_verbs[i]);
+		metrics_add(out, name, labels, (double)counts.done);
+		labels[1].value = "failed";
+		metrics_add(out, name, labels, (double)counts.failed);
+	}
+}
+
+/* Of the verbs that were done at least once. */
+static void print_last(FILE *out, struct jobs *jobs, const char *name,
+		       const char *help, job_number number)
+{
+	struct job_counts counts;
+	int i;
+
+	metrics_begin(out, name, METRIC_GAUGE, help);
+	for (i = 0; i < VERB_COUNT; i++) {
+		const struct metric_label labels[] = {
+			{ "command", counted_verbs[i] },
+			{ NULL, NULL },
+		};
+
+		counts = jobs_counts(jobs, counted_verbs[i]);
+		if (counts.done)
+			metrics_add(out, name, labels, number(&counts));
+	}
+}
+
+static void print_jobs(FILE *out, struct jobs *jobs)
+{
+	metrics_one(out, "ruvsnap_jobs_running", METRIC_GAUGE,
+		    "Jobs that run now.", jobs_running(jobs));
+	print_counts(out, jobs);
+	print_last(out, jobs, "ruvsnap_job_last_done_timestamp_seconds",
+		   "When a job of that kind was last done.", last_done_at);
+	print_last(out, jobs, "ruvsnap_job_last_duration_seconds",
+		   "How long the job that was last done took.", last_duration);
+}
+
+static char *metrics_text(const struct status_sources *from)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	print_about(out, from);
+	print_totals(out, from->totals);
+	print_jobs(out, from->jobs);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* ---- all of them ---- */
+
+bool status_refresh(const struct status_sources *sources, enum text_file file)
+{
+	CLEANUP(cleanup_free) char *text = NULL;
+
+	if (file == TEXT_STATUS)
+		text = status_text(sources);
+	else if (file == TEXT_METRICS)
+		text = metrics_text(sources);
+	else if (file == TEXT_HELP)
+		text = control_help();
+	else
+		return true;
+	return text && texts_set(sources->texts, file, text);
 }

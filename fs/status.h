@@ -1,5 +1,8 @@
 /*
- * Status: the text of .status, one JSON object about this mount.
+ * Status: the texts about this mount that are made when somebody looks.
+ *
+ * .status is one JSON object, .metrics the same for Prometheus, .help what the
+ * control files take.
  */
 #ifndef STATUS_H
 #define STATUS_H
@@ -7,23 +10,29 @@
 #include <stdbool.h>
 #include <time.h>
 
-struct commands;
+#include "texts.h"
+
 struct damage_log;
+struct jobs;
 struct rvs_store;
 struct snapshots;
+struct totals;
 struct trees;
 
 struct status_sources {
 	struct rvs_store *store;
 	struct snapshots *snapshots;
 	struct trees *trees;
-	struct commands *commands;
+	struct jobs *jobs;
 	struct damage_log *damages;
+	struct totals *totals;
+	struct texts *texts;
 	struct timespec mounted_at;
 	bool crc_only; /* reads are not proved by SHA-256 */
 };
 
-/* Malloc'ed, with a final newline; NULL when out of memory. */
-char *status_text(const struct status_sources *sources);
+/* Bring the text of @file up to date, if it is one of those.  False when out
+ * of memory. */
+bool status_refresh(const struct status_sources *sources, enum text_file file);
 
 #endif

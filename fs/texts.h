@@ -16,9 +16,19 @@
 
 enum text_file {
 	TEXT_CREATE,
+	TEXT_DELETE,
+	TEXT_RENAME,
+	TEXT_PIN,
+	TEXT_UNPIN,
+	TEXT_VERIFY,
+	TEXT_COLLECT,
 	TEXT_STATUS,
+	TEXT_METRICS,
+	TEXT_HELP,
 	TEXT_LATEST,
 	TEXT_FILES, /* how many there are */
+
+	TEXT_CONTROLS = TEXT_STATUS, /* those that control come first */
 };
 
 #define TEXT_VERSIONS_KEPT 64

@@ -17,12 +17,14 @@
 #include "damage.h"
 #include "errors.h"
 #include "inode.h"
+#include "jobs.h"
 #include "log.h"
 #include "node.h"
 #include "root.h"
 #include "snapshots.h"
 #include "status.h"
 #include "texts.h"
+#include "totals.h"
 #include "xattr.h"
 
 enum {
@@ -37,7 +39,9 @@ struct view {
 	struct contents *contents;
 	struct texts *texts;
 	struct damage_log *damages;
+	struct jobs *jobs;
 	struct commands *commands;
+	struct totals *totals;
 	struct root *root;
 };
 
@@ -85,10 +89,13 @@ static bool make_commands(struct view *view)
 	struct commands_context context = {
 		.store = view->store,
 		.texts = view->texts,
-		.log = view->options.log,
+		.damages = view->damages,
 		.source = view->options.source,
 	};
 
+	view->jobs = context.jobs = jobs_new(view->options.log);
+	if (!view->jobs)
+		return false;
 	view->commands = commands_new(&context);
 	return view->commands;
 }
@@ -105,12 +112,17 @@ static bool make_root(struct view *view)
 			.store = view->store,
 			.snapshots = view->snapshots,
 			.trees = contents_trees(view->contents),
-			.commands = view->commands,
+			.jobs = view->jobs,
 			.damages = view->damages,
+			.texts = view->texts,
 			.crc_only = view->options.crc_only,
 		},
+		.read_only = view->options.read_only,
 	};
 
+	view->totals = context.status.totals = totals_new(view->store);
+	if (!view->totals)
+		return false;
 	clock_gettime(CLOCK_REALTIME, &context.status.mounted_at);
 	view->root = root_new(&context);
 	return view->root;
@@ -136,9 +148,13 @@ void view_free(struct view *view)
 {
 	if (!view)
 		return;
+	if (view->jobs)
+		jobs_stop(view->jobs);
 	root_free(view->root);
+	totals_free(view->totals);
 	contents_free(view->contents);
 	commands_free(view->commands);
+	jobs_free(view->jobs);
 	snapshots_free(view->snapshots);
 	texts_free(view->texts);
 	damage_free(view->damages);
@@ -309,9 +325,9 @@ ssize_t view_listxattr(struct view *view, uint64_t number, char *ret,
 	return 0;
 }
 
-static bool is_create(const struct inode *inode)
+static bool is_control(const struct inode *inode)
 {
-	return inode->kind == INODE_TEXT && inode->file == TEXT_CREATE;
+	return inode->kind == INODE_TEXT && inode->file < TEXT_CONTROLS;
 }
 
 /* By root's rule: only the mounting user is asked about here, to whom the
@@ -329,7 +345,7 @@ int view_access(struct view *view, uint64_t number, int mask)
 
 	if (inode.kind == INODE_ROOT)
 		return 0;
-	if (mask & W_OK && !is_create(&inode))
+	if (mask & W_OK && !is_control(&inode))
 		return -EROFS;
 	if (!(mask & X_OK))
 		return 0;
@@ -353,7 +369,7 @@ int view_truncate(struct view *view, uint64_t number, struct node *ret)
 	struct inode inode = inode_parse(number);
 	int r;
 
-	if (!is_create(&inode))
+	if (!is_control(&inode))
 		return -EROFS;
 	r = root_stat_text(view->root, inode.file, inode.version, ret);
 	ret->attr.st_size = 0;
@@ -377,42 +393,44 @@ int view_write(struct view *view, uint64_t number,
 {
 	struct inode inode = inode_parse(number);
 	struct rvs_error err = RVS_ERROR_INIT;
+	struct command_text text = {
+		.file = (enum text_file)inode.file,
+		.bytes = write->bytes,
+		.len = write->len,
+		.wait = !write->nonblock,
+	};
 
-	if (!is_create(&inode))
+	if (!is_control(&inode))
 		return -EROFS;
 	/* The kernel keeps the page locked until this is answered; readers
 	 * get another inode meanwhile. */
-	if (!texts_renew(view->texts, TEXT_CREATE))
+	if (!texts_renew(view->texts, text.file))
 		return -ENOMEM;
 	if (may_be_cut(write)) {
 		(void)error_set(&err, RVS_ERR_USAGE,
 				"too far into the file: truncate it first");
-		return -error_errno(commands_refuse(view->commands, &err));
+		return -error_errno(
+			commands_refuse(view->commands, text.file, &err));
 	}
-	return conclude(view, commands_write(view->commands, write->bytes,
-					     write->len, !write->nonblock,
-					     canceller, &err));
+	return conclude(view, commands_write(view->commands, &text, canceller,
+					     &err));
 }
 
 int view_mkdir(struct view *view, uint64_t parent, const char *name,
 	       const struct canceller *canceller, struct node *ret)
 {
-	CLEANUP(control_create_done)
-	struct control_create request = CONTROL_CREATE_INIT;
 	struct rvs_error err = RVS_ERROR_INIT;
 	int r;
 
 	if (parent != INODE_ROOT_NUMBER)
 		return -EROFS;
-	request.name = strdup(name);
-	if (!request.name)
-		return -ENOMEM;
-	r = commands_create(view->commands, &request, true, canceller, &err);
+	r = commands_create(view->commands, name, canceller, &err);
 	r = conclude(view, r);
 	return r < 0 ? r : root_lookup(view->root, name, ret);
 }
 
-int view_rmdir(struct view *view, uint64_t parent, const char *name)
+int view_rmdir(struct view *view, uint64_t parent, const char *name,
+	       const struct canceller *canceller)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct snapshot snapshot;
@@ -424,11 +442,13 @@ int view_rmdir(struct view *view, uint64_t parent, const char *name)
 	if (r < 0)
 		return r;
 	return conclude(view,
-			commands_delete(view->commands, &snapshot, &err));
+			commands_delete(view->commands, &snapshot, canceller,
+					&err));
 }
 
 int view_rename(struct view *view, uint64_t parent, const char *name,
-		uint64_t new_parent, const char *new_name)
+		uint64_t new_parent, const char *new_name,
+		const struct canceller *canceller)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct snapshot snapshot;
@@ -436,11 +456,11 @@ int view_rename(struct view *view, uint64_t parent, const char *name,
 
 	if (parent != INODE_ROOT_NUMBER || new_parent != INODE_ROOT_NUMBER)
 		return -EROFS;
-	if (root_text_named(name) != TEXT_FILES)
+	if (control_file_named(name) != TEXT_FILES)
 		return -EROFS;
 	r = root_find(view->root, name, &snapshot);
 	if (r < 0)
 		return r;
 	return conclude(view, commands_rename(view->commands, &snapshot,
-					      new_name, &err));
+					      new_name, canceller, &err));
 }

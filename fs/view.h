@@ -1,7 +1,7 @@
 /*
  * View: the virtual tree that the mount shows, without a word of FUSE.
  *
- *   /                the snapshots, .create, .status, and latest
+ *   /                the snapshots, latest, .create, .status and their like
  *   /SNAPSHOT/...    the files of a snapshot
  *
  * Functions return 0, a documented positive answer, or a negative errno.  A
@@ -33,7 +33,8 @@ struct view_options {
 	const char *source; /* what .create snapshots; NULL: the store says */
 	struct attr_owner owner;
 	size_t tree_cache_bytes;
-	bool crc_only; /* how the store was opened; said in .status */
+	bool crc_only;  /* how the store was opened; said in .status */
+	bool read_only; /* as it is mounted: nothing controls it */
 };
 
 /* NULL when out of memory.  @store and the log must outlive it. */
@@ -67,13 +68,14 @@ ssize_t view_getxattr(struct view *view, uint64_t number, const char *name,
 ssize_t view_listxattr(struct view *view, uint64_t number, char *ret,
 		       size_t size);
 
-/* As access(2): the mount is read-only but for its root and .create. */
+/* As access(2): the mount is read-only but for its root and the control
+ * files. */
 int view_access(struct view *view, uint64_t number, int mask);
 
 int view_statfs(struct view *view, struct statvfs *ret);
 
-/* Cut a file to nothing, as a shell does before it writes: of use on .create
- * alone, where it changes nothing. */
+/* Cut a file to nothing, as a shell does before it writes: of use on control
+ * files alone, where it changes nothing. */
 int view_truncate(struct view *view, uint64_t number, struct node *ret);
 
 /* One write(2). */
@@ -90,8 +92,10 @@ int view_write(struct view *view, uint64_t number,
 /* mkdir, rmdir, rename: create, delete and rename snapshots. */
 int view_mkdir(struct view *view, uint64_t parent, const char *name,
 	       const struct canceller *canceller, struct node *ret);
-int view_rmdir(struct view *view, uint64_t parent, const char *name);
+int view_rmdir(struct view *view, uint64_t parent, const char *name,
+	       const struct canceller *canceller);
 int view_rename(struct view *view, uint64_t parent, const char *name,
-		uint64_t new_parent, const char *new_name);
+		uint64_t new_parent, const char *new_name,
+		const struct canceller *canceller);
 
 #endif

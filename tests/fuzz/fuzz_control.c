@@ -1,5 +1,5 @@
 /*
- * Fuzz: what is written to .create.
+ * Fuzz: what is written to the control files, each of which gets every text.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -9,23 +9,55 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_refused(int status, const struct rvs_error *err)
 {
-	struct control_create command = CONTROL_CREATE_INIT;
-	struct rvs_error err = RVS_ERROR_INIT;
-	int r = control_parse_create((const char *)data, size, &command, &err);
+	assert(status == RVS_ERR_USAGE || status == RVS_ERR_NO_MEMORY);
+	assert(err->status == status && err->text[0]);
+	assert(strlen(err->text) < sizeof(err->text));
+}
+
+static void check_list(const struct control_field *field,
+		       const struct control_list *list)
+{
 	size_t i;
 
-	assert(r == 0 || r == RVS_ERR_USAGE || r == RVS_ERR_NO_MEMORY);
-	if (r < 0) {
-		assert(err.status == r && err.text[0]);
-		assert(strlen(err.text) < sizeof(err.text));
-	} else {
-		assert(size <= CONTROL_TEXT_MAX);
-		assert(command.metadata_count <= CONTROL_PAIRS_MAX);
-		for (i = 0; i < command.metadata_count; i++)
-			assert(*command.metadata[i].key);
+	assert(list->count || !field->needed);
+	if (field->kind != CONTROL_WORDS && field->kind != CONTROL_VALUES)
+		assert(list->count <= 1);
+	for (i = 0; i < list->count; i++)
+		assert(list->items[i][0]);
+}
+
+static void check_taken(const struct control_request *request)
+{
+	const struct control_field *field;
+	size_t i;
+
+	for (field = request->fields; field->name; field++)
+		check_list(field, control_list(request, field->name));
+	assert(request->pair_count <= CONTROL_PAIRS_MAX);
+	for (i = 0; i < request->pair_count; i++)
+		assert(*request->pairs[i].key);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int file, r;
+
+	for (file = 0; file < TEXT_CONTROLS; file++) {
+		struct control_request request = CONTROL_REQUEST_INIT;
+		struct rvs_error err = RVS_ERROR_INIT;
+
+		r = control_parse((enum text_file)file, (const char *)data,
+				  size, &request, &err);
+		assert(r == 0 || r == err.status);
+		if (r < 0) {
+			check_refused(r, &err);
+		} else {
+			assert(size <= CONTROL_TEXT_MAX);
+			check_taken(&request);
+		}
+		control_request_done(&request);
 	}
-	control_create_done(&command);
 	return 0;
 }
