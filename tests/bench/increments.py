@@ -14,64 +14,15 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
-PAGE = 4096
-MIB = 1 << 20
+import states
+from measure import Command, can_run, run, tree_bytes
+from peers import Borg, Restic, Ruvsnap, installed
+from states import MIB, PAGE
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def run(*args, **options):
-    done = subprocess.run(args, capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def tree_bytes(top):
-    return sum(os.path.getsize(os.path.join(d, f)) for d, _, names in os.walk(top) for f in names)
-
-
-# ---- the programs, each: make a repository, add a snapshot -------------------------------------------------------
-
-
-class Ruvsnap:
-    name = "ruvsnap"
-
-    def __init__(self, options, repository, source):
-        self.program, self.repository, self.source = options.program, repository, source
-        run(self.program, "init", repository, "--source", source)
-
-    def add(self):
-        run(self.program, "create", self.repository)
-
-
-class Restic:
-    name = "restic"
-
-    def __init__(self, _, repository, source):
-        self.repository, self.source = repository, source
-        self.environment = {**os.environ, "RESTIC_PASSWORD": "x", "RESTIC_REPOSITORY": repository}
-        run("restic", "init", "--no-cache", env=self.environment)
-
-    def add(self):
-        run("restic", "backup", "--no-cache", ".", cwd=self.source, env=self.environment)
-
-
-class Borg:
-    name = "borg"
-
-    def __init__(self, _, repository, source):
-        self.repository, self.source, self.count = repository, source, 0
-        self.environment = {**os.environ, "BORG_BASE_DIR": repository + ".base"}
-        run("borg", "init", "-e", "none", repository, env=self.environment)
-
-    def add(self):
-        self.count += 1
-        run("borg", "create", f"{self.repository}::s{self.count}", ".", cwd=self.source, env=self.environment)
-
 
 # ---- the states --------------------------------------------------------------------------------------------------
 
@@ -86,42 +37,19 @@ class States:
     def size(self, mib):
         return (mib << 20) // (16 if self.options.small else 1)
 
-    def fill(self, path, size, append=False):
-        with open(path, "ab" if append else "wb") as f:
-            for at in range(0, size, MIB):
-                f.write(self.random.randbytes(min(MIB, size - at)))
-
     def random_file(self, mib):
         def make(top):
-            self.fill(os.path.join(top, "vectors.bin"), self.size(mib))
+            states.fill(self.random, os.path.join(top, "vectors.bin"), self.size(mib))
         return make
 
     def pages(self, top, percent=1):
-        path = os.path.join(top, "vectors.bin")
-        pages = os.path.getsize(path) // PAGE
-        chosen = self.random.sample(range(pages), max(1, int(pages * percent / 100)))
-        with open(path, "r+b") as f:
-            for page in chosen:
-                f.seek(page * PAGE)
-                f.write(self.random.randbytes(PAGE))
-        return len(chosen) * PAGE
+        return states.rewrite_pages(self.random, top, percent)
 
     def append(self, top):
-        path = os.path.join(top, "vectors.bin")
-        size = os.path.getsize(path) // 20
-        self.fill(path, size, append=True)
-        return size
+        return states.append(self.random, top)
 
     def insert(self, top):
-        path = os.path.join(top, "vectors.bin")
-        middle = os.path.getsize(path) // 2 + 1
-        with open(path, "r+b") as f:
-            f.seek(middle)
-            rest = f.read()
-            f.seek(middle)
-            f.write(self.random.randbytes(MIB))
-            f.write(rest)
-        return MIB
+        return states.insert(self.random, top)
 
     def rename(self, top):
         os.rename(os.path.join(top, "vectors.bin"), os.path.join(top, "renamed.bin"))
@@ -130,7 +58,7 @@ class States:
     # A database takes a while to make: one of each state is kept beside the sources.
 
     def insert_vectors(self, path, count, seed):
-        run("node", os.path.join(HERE, "insert.mjs"), path, str(count), "384", str(seed))
+        run(Command(["node", os.path.join(HERE, "insert.mjs"), path, str(count), "384", str(seed)]))
 
     def database(self):
         path = self.options.database or os.path.join(self.top, "ruvector.db")
@@ -161,23 +89,15 @@ class States:
                 ("200 MB file renamed", self.random_file(191), self.rename)]
 
 
-def can_run(program, *args):
-    try:
-        return subprocess.run([program, *args], capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 def has_ruvector():
     return os.path.isdir(os.path.join(HERE, "../live/node_modules/@ruvector/core")) and can_run("node", "--version")
 
 
 def print_costs(options, top):
-    programs = [p for p, there in ((Ruvsnap, True), (Restic, can_run("restic", "version")),
-                                   (Borg, can_run("borg", "--version"))) if there]
-    states = States(options, top)
+    programs = installed((Ruvsnap, Restic, Borg))
+    made = States(options, top)
     print(f"{'bytes added':42}" + "".join(f"{name:>15}" for name in ["changed", *(p.name for p in programs)]))
-    for title, make, change in states.rows():
+    for title, make, change in made.rows():
         if "Ruvector" in title and not has_ruvector():
             continue
         source = os.path.join(top, "source")
@@ -185,15 +105,17 @@ def print_costs(options, top):
         make(source)
         repositories = [p(options, os.path.join(top, p.name), source) for p in programs]
         for repository in repositories:
-            repository.add()
+            repository.make()
+            run(repository.add())
         sizes = [tree_bytes(r.repository) for r in repositories]
         changed = change(source)
         for repository in repositories:
-            repository.add()
+            run(repository.add())
         added = [tree_bytes(r.repository) - before for r, before in zip(repositories, sizes)]
         print(f"{title:42}" + "".join(f"{n:>15,}" for n in [changed, *added]), flush=True)
-        for folder in [source, *(r.repository for r in repositories), os.path.join(top, "borg.base")]:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(source)
+        for repository in repositories:
+            repository.remove()
 
 
 # ---- reading after many increments -------------------------------------------------------------------------------
@@ -215,27 +137,27 @@ def mounted_seconds(options, store, mountpoint, rounds=5):
     best = None
     os.makedirs(mountpoint, exist_ok=True)
     for _ in range(rounds):
-        run(options.mount, store, mountpoint)
+        run(Command([options.mount, store, mountpoint]))
         took = seconds(["cat", os.path.join(mountpoint, "latest", "vectors.bin")], rounds=1)
-        run("fusermount3", "-u", mountpoint)
+        run(Command(["fusermount3", "-u", mountpoint]))
         best = took if best is None else min(best, took)
     return best
 
 
 def make_chain(options, top, percent):
     """Stores of the same file: one of 200 increments, one of a full snapshot.  How much was rewritten, in bytes."""
-    states = States(options, top)
+    made = States(options, top)
     source, chain, full = (os.path.join(top, name) for name in ("source", "chain", "full"))
     os.makedirs(source)
-    states.random_file(128)(source)
+    made.random_file(128)(source)
     for store in (chain, full):
-        run(options.program, "init", store, "--source", source)
-    run(options.program, "create", chain)
+        run(Command([options.program, "init", store, "--source", source]))
+    run(Command([options.program, "create", chain]))
     changed = 0
     for _ in range(200):
-        changed += states.pages(source, percent)
-        run(options.program, "create", chain)
-    run(options.program, "create", full)
+        changed += made.pages(source, percent)
+        run(Command([options.program, "create", chain]))
+    run(Command([options.program, "create", full]))
     return chain, full, changed
 
 
@@ -269,12 +191,12 @@ def print_tree(options, top):
             os.makedirs(folder)
         with open(os.path.join(folder, f"file{i}"), "w") as f:
             f.write(f"file {i}\n" * (i % 90))
-    run(options.program, "init", store, "--source", source)
-    run(options.program, "create", store)
+    run(Command([options.program, "init", store, "--source", source]))
+    run(Command([options.program, "create", store]))
     time.sleep(3)
     create = [options.program, "create", store]
     begun = tree_bytes(store)
-    run(*create)
+    run(Command(create))
     added = tree_bytes(store) - begun
     find, took = seconds(["find", source, "-ls"]), seconds(create)
     print(f"an unchanged tree of {count:,} files: {added:,} bytes; create {took:.2f} s, find -ls {find:.2f} s, "
