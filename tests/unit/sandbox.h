@@ -1,5 +1,6 @@
 /*
- * Sandbox: each test runs in an empty folder of its own, which goes with it.
+ * Sandbox: each test runs in an empty folder of its own, which goes with it, and
+ * with the process when that dies.
  *
  * Use sandbox_test(f) in place of cmocka_unit_test(f); paths are then relative.
  */
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <rvs/job.h>
@@ -39,14 +41,52 @@
 	} while (0)
 #define expect_ok(expr, err) expect_status(expr, 0, err)
 
+/*
+ * Removes @top once this process is gone, however it ended: the pipe's other end
+ * closes with it.  Nobody's child, and in no group that a time limit kills.
+ */
+static inline void sandbox_guard(const char *top, const int ends[2])
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	char byte;
+
+	(void)close(ends[1]);
+	if (setsid() < 0 || fork() != 0)
+		_exit(0);
+	while (read(ends[0], &byte, 1) > 0)
+		;
+	_exit(rvs_io_remove_all(AT_FDCWD, top, &err) < 0);
+}
+
+/* The folder of this process; NULL when there is none to be had. */
+static inline const char *sandbox_top(void)
+{
+	static char *top;
+	const char *parent = getenv("TMPDIR");
+	int ends[2];
+	pid_t guard;
+
+	if (top)
+		return top;
+	if (asprintf(&top, "%s/ruvsnap-test-XXXXXX",
+		     parent ? parent : "/tmp") < 0 ||
+	    !mkdtemp(top) || pipe2(ends, O_CLOEXEC) < 0)
+		return NULL;
+	guard = fork();
+	if (guard == 0)
+		sandbox_guard(top, ends);
+	(void)close(ends[0]);
+	return guard > 0 && waitpid(guard, NULL, 0) == guard ? top : NULL;
+}
+
 static inline int sandbox_enter(void **state)
 {
-	const char *parent = getenv("TMPDIR");
+	const char *top = sandbox_top();
+	static unsigned number;
 	char *path;
 
-	if (asprintf(&path, "%s/ruvsnap-test-XXXXXX",
-		     parent ? parent : "/tmp") < 0 ||
-	    !mkdtemp(path) || chdir(path) < 0)
+	if (!top || asprintf(&path, "%s/%u", top, number++) < 0 ||
+	    mkdir(path, 0700) < 0 || chdir(path) < 0)
 		return -1;
 	*state = path;
 	return 0;
