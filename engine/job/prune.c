@@ -9,14 +9,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "collect.h"
+#include "prune.h"
 #include "retention.h"
 #include "retire.h"
-
-static bool has_rule(const struct rvs_policy *p)
-{
-	return p->last || p->hourly || p->daily || p->weekly || p->monthly ||
-	       p->yearly || p->within_s > 0 || p->name_count;
-}
 
 /* One that somebody else deleted meanwhile is gone as well. */
 static int retire_others(struct rvs_store *store,
@@ -36,20 +31,19 @@ static int retire_others(struct rvs_store *store,
 	return r;
 }
 
-int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
-	      bool dry_run,
-	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
-	      void *arg, uint64_t *ret_deleted, struct rvs_error *err)
+int rvs_prune_at(struct rvs_store *store, const struct rvs_policy *policy,
+		 struct timespec now, bool dry_run,
+		 void (*judged)(void *arg, const struct rvs_verdict *verdict),
+		 void *arg, uint64_t *ret_deleted, struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_snapshot_list_done)
 	struct rvs_snapshot_list list = { NULL, 0 };
 	RVS_CLEANUP(rvs_cleanup_free) struct rvs_keep *keeps = NULL;
-	struct timespec now;
 	uint64_t going = 0;
 	size_t i;
 	int r;
 
-	if (!has_rule(policy))
+	if (!rvs_retention_has_rule(policy))
 		return rvs_error_set(err, RVS_ERR_USAGE,
 				     "no rule says what to keep: everything "
 				     "would go");
@@ -59,7 +53,6 @@ int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
 	keeps = calloc(list.count + 1, sizeof(*keeps));
 	if (!keeps)
 		return rvs_error_no_memory(err);
-	(void)clock_gettime(CLOCK_REALTIME, &now);
 	rvs_retention_judge(policy, &list, now, keeps);
 	for (i = 0; i < list.count; i++) {
 		const struct rvs_verdict verdict = { &list.items[i],
@@ -76,4 +69,16 @@ int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
 		return 0;
 	r = retire_others(store, &list, keeps, err);
 	return r < 0 ? r : rvs_collect_soon(store, err);
+}
+
+int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
+	      bool dry_run,
+	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
+	      void *arg, uint64_t *ret_deleted, struct rvs_error *err)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return rvs_prune_at(store, policy, now, dry_run, judged, arg,
+			    ret_deleted, err);
 }

@@ -18,6 +18,9 @@ struct rvs_keep {
 	char reasons[RVS_REASONS_SIZE]; /* "last, daily" */
 };
 
+/* Whether any rule keeps anything. */
+bool rvs_retention_has_rule(const struct rvs_policy *policy);
+
 /* Judge @list (oldest first) at the time @now; @ret has a place for each. */
 void rvs_retention_judge(const struct rvs_policy *policy,
 			 const struct rvs_snapshot_list *list,

@@ -164,17 +164,63 @@ static int parse(const json_t *root, struct rvs_store_config *ret,
 	return parse_hooks(root, ret, err);
 }
 
+/* NULL: it is no JSON, as @err tells. */
+static json_t *load(const char *text, size_t len, struct rvs_error *err)
+{
+	json_error_t where;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+
+	if (!root)
+		(void)corrupt(err, where.text);
+	return root;
+}
+
 int rvs_config_parse(const char *text, size_t len,
 		     struct rvs_store_config *ret, struct rvs_error *err)
 {
-	json_error_t where;
-	RVS_CLEANUP(rvs_json_cleanup)
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	RVS_CLEANUP(rvs_json_cleanup) json_t *root = load(text, len, err);
 	int r;
 
 	*ret = (struct rvs_store_config){ .level = 0 };
-	r = root ? parse(root, ret, err) : corrupt(err, where.text);
+	r = root ? parse(root, ret, err) : RVS_ERR_CORRUPT;
 	if (r < 0)
 		rvs_config_done(ret);
 	return r;
+}
+
+/* ---- one member ---- */
+
+int rvs_config_get(const char *text, size_t len, const char *key, char **ret,
+		   struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_json_cleanup) json_t *root = load(text, len, err);
+
+	*ret = NULL;
+	if (!root)
+		return RVS_ERR_CORRUPT;
+	if (json_object_get(root, key) &&
+	    rvs_json_get_text(root, key, ret) < 0)
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     RVS_CONFIG_NAME ": its %s is no text",
+				     key);
+	return 0;
+}
+
+int rvs_config_set(const char *text, size_t len, const char *key,
+		   const char *value, char **ret, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_json_cleanup) json_t *root = load(text, len, err);
+	int r;
+
+	if (!root)
+		return RVS_ERR_CORRUPT;
+	r = parse_format(root, err);
+	if (r < 0)
+		return r;
+	if (!value)
+		(void)json_object_del(root, key); /* or there is none */
+	else if (json_object_set_new(root, key, rvs_json_text(value)) < 0)
+		return rvs_error_no_memory(err);
+	*ret = json_dumps(root, JSON_INDENT(2));
+	return *ret ? 0 : rvs_error_no_memory(err);
 }

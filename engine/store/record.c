@@ -26,8 +26,7 @@ const char *rvs_time_format(struct timespec time, char ret[RVS_TIME_SIZE])
 	return ret;
 }
 
-/* What rvs_time_format() writes, and nothing else. */
-static int parse_time(const char *text, struct timespec *ret)
+int rvs_time_parse(const char *text, struct timespec *ret)
 {
 	struct tm tm = { 0 };
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -163,7 +162,7 @@ static int get_identity(const json_t *root, struct rvs_snapshot *ret,
 	if (strcmp(ret->name, ret->id) &&
 	    rvs_snapshot_check_name(ret->name, NULL) < 0)
 		return corrupt(err, "name");
-	if (parse_time(created, &ret->created_at) < 0)
+	if (rvs_time_parse(created, &ret->created_at) < 0)
 		return corrupt(err, "created_at");
 	return 0;
 }
@@ -264,7 +263,7 @@ static int get_root(const json_t *record, struct rvs_root *ret,
 		r = get_string(root, "mtime", mtime, sizeof(mtime), err);
 	if (r < 0)
 		return r;
-	if (!S_ISDIR(ret->mode) || parse_time(mtime, &ret->mtime) < 0)
+	if (!S_ISDIR(ret->mode) || rvs_time_parse(mtime, &ret->mtime) < 0)
 		return corrupt(err, "root");
 	return 0;
 }

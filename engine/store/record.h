@@ -14,4 +14,7 @@
 int rvs_record_parse(const char *text, size_t len, struct rvs_snapshot *ret,
 		     struct rvs_error *err);
 
+/* What rvs_time_format() writes, and nothing else; -1: it is not that. */
+int rvs_time_parse(const char *text, struct timespec *ret);
+
 #endif

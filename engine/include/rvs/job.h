@@ -133,6 +133,22 @@ struct rvs_policy {
 	size_t name_count;
 };
 
+#define RVS_POLICY_MAX 4096 /* bytes of its text */
+
+/*
+ * A policy as text: rules between blanks, "keep-last=8 keep-daily=14
+ * keep-within=7d keep-name=release*".  Durations are a number and s, m, h, d, w,
+ * M (30 days) or y (365).  RVS_ERR_USAGE says what is wrong, a text without a
+ * rule that keeps anything included.  @ret is for rvs_policy_done(), which is
+ * for policies made here alone.
+ */
+int rvs_policy_parse(const char *text, struct rvs_policy *ret,
+		     struct rvs_error *err);
+void rvs_policy_done(struct rvs_policy *policy);
+
+/* The inverse, malloc'ed; NULL: out of memory. */
+char *rvs_policy_format(const struct rvs_policy *policy);
+
 /* What became, or would become, of one snapshot. */
 struct rvs_verdict {
 	const struct rvs_snapshot *snapshot;
