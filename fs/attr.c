@@ -102,3 +102,14 @@ struct stat attr_of_text(const struct attr_owner *owner, uint64_t number,
 	set_times(&attr, time);
 	return attr;
 }
+
+void attr_apply(const struct attr_override *override, struct stat *attr)
+{
+	if (override->has_uid)
+		attr->st_uid = override->uid;
+	if (override->has_gid)
+		attr->st_gid = override->gid;
+	if (override->has_umask)
+		attr->st_mode = (attr->st_mode & S_IFMT) |
+				(0777 & ~override->umask);
+}

@@ -4,6 +4,7 @@
 #ifndef ATTR_H
 #define ATTR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -17,6 +18,18 @@ struct attr_owner {
 	uid_t uid;
 	gid_t gid;
 };
+
+/* What the user wants to see instead of what the source had. */
+struct attr_override {
+	bool has_uid, has_gid, has_umask;
+	uid_t uid;
+	gid_t gid;
+	mode_t umask; /* permission bits that nothing has */
+};
+
+/* As with other file systems of FUSE, all permissions that umask= leaves are
+ * there. */
+void attr_apply(const struct attr_override *override, struct stat *attr);
 
 /* @entry as it was in the source, under the inode number @number.  Sizes in
  * blocks are what its data would take without compression. */

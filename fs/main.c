@@ -23,11 +23,13 @@
 #include "cleanup.h"
 #include "connection.h"
 #include "errors.h"
+#include "idle.h"
 #include "jobs.h"
 #include "log.h"
 #include "notify.h"
 #include "ops.h"
 #include "options.h"
+#include "places.h"
 #include "view.h"
 
 enum {
@@ -48,6 +50,7 @@ struct program {
 
 static void program_done(struct program *program)
 {
+	idle_free(program->mount.idle);
 	notify_free(program->mount.notify);
 	if (program->is_mounted)
 		fuse_session_unmount(program->mount.session);
@@ -104,6 +107,34 @@ static int resolve_paths(struct program *program, struct rvs_error *err)
 	return resolve("source", options->source, &program->source, err);
 }
 
+/* Before the store is made, which may be for nothing then. */
+static int check_places(const struct program *program, struct rvs_error *err)
+{
+	int r;
+
+	r = places_check_free(program->mountpoint, err);
+	if (r == 0)
+		r = places_check_apart(program->mountpoint, "store",
+				       program->options->store, err);
+	if (r == 0 && program->source)
+		r = places_check_apart(program->mountpoint, "source",
+				       program->source, err);
+	return r;
+}
+
+/* What only the store itself can tell. */
+static int check_store(const struct program *program, struct rvs_error *err)
+{
+	const char *source = rvs_store_config(program->store)->source;
+
+	if (program->options->read_only)
+		return 0;
+	if (source && places_check_apart(program->mountpoint, "source", source,
+					 err) < 0)
+		return err->status;
+	return places_check_owner(rvs_store_path(program->store), err);
+}
+
 static int new_session(struct program *program, struct rvs_error *err)
 {
 	program->mount.session = fuse_session_new(&program->options->libfuse,
@@ -148,11 +179,16 @@ static int open_store(struct program *program, struct rvs_error *err)
 		.owner = { geteuid(), getegid() },
 		.tree_cache_bytes = (size_t)options->tree_cache_mib * MIB,
 		.crc_only = options->crc_only,
+		.read_only = options->read_only,
 	};
 	int r;
 
-	r = open_or_init(options->store, program->source, &store_options,
-			 &program->store, err);
+	r = open_or_init(options->store,
+			 options->read_only ? NULL : program->source,
+			 &store_options, &program->store, err);
+	if (r < 0)
+		return r;
+	r = check_store(program, err);
 	if (r < 0)
 		return r;
 	program->mount.view = view_new(program->store, &view_options);
@@ -193,6 +229,28 @@ static int begin_mount(struct program *program, struct rvs_error *err)
 	return 0;
 }
 
+static bool is_busy(void *arg)
+{
+	return view_is_busy(arg);
+}
+
+static int watch_idleness(struct program *program, struct rvs_error *err)
+{
+	const struct idle_options options = {
+		.mountpoint = program->mountpoint,
+		.timeout_s = program->options->idle_timeout_s,
+		.is_busy = is_busy,
+		.arg = program->mount.view,
+	};
+
+	if (!options.timeout_s)
+		return 0;
+	program->mount.idle = idle_new(&options);
+	if (!program->mount.idle)
+		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
+	return 0;
+}
+
 static int tune_mount(struct program *program, struct rvs_error *err)
 {
 	dev_t device;
@@ -204,7 +262,7 @@ static int tune_mount(struct program *program, struct rvs_error *err)
 	program->mount.notify = notify_new(program->mount.session, device);
 	if (!program->mount.notify)
 		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
-	return 0;
+	return watch_idleness(program, err);
 }
 
 static int make_parts(struct program *program, struct rvs_error *err)
@@ -215,6 +273,9 @@ static int make_parts(struct program *program, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	r = resolve_paths(program, err);
+	if (r < 0)
+		return r;
+	r = check_places(program, err);
 	if (r < 0)
 		return r;
 	r = open_store(program, err);
@@ -297,7 +358,10 @@ static int serve(struct program *program, struct rvs_error *err)
 
 static int run(struct options *options)
 {
-	CLEANUP(program_done) struct program program = { .options = options };
+	CLEANUP(program_done) struct program program = {
+		.options = options,
+		.mount.override = options->override,
+	};
 	struct rvs_error err = RVS_ERROR_INIT;
 	int r;
 

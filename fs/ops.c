@@ -11,6 +11,8 @@
 #include <fuse_lowlevel.h>
 
 #include "cleanup.h"
+#include "idle.h"
+#include "inode.h"
 #include "jobs.h"
 #include "node.h"
 #include "notify.h"
@@ -29,9 +31,26 @@ static double seconds_of(enum node_life life)
 	return 1e9; /* the kernel takes as much as it can count */
 }
 
+/* Every request asks for it, those that wait again and again. */
 static struct mount *mount_of(fuse_req_t req)
 {
-	return fuse_req_userdata(req);
+	struct mount *mount = fuse_req_userdata(req);
+
+	if (mount->idle)
+		idle_touch(mount->idle);
+	return mount;
+}
+
+/* The root and the files of the mount stay those of the user who mounted. */
+static struct stat shown_attr(const struct mount *mount,
+			      const struct node *node)
+{
+	enum inode_kind kind = inode_parse(node->number).kind;
+	struct stat attr = node->attr;
+
+	if (kind != INODE_ROOT && kind != INODE_TEXT)
+		attr_apply(&mount->override, &attr);
+	return attr;
 }
 
 /*
@@ -43,11 +62,12 @@ static void answer(fuse_req_t req, int error)
 	(void)fuse_reply_err(req, -error);
 }
 
-static struct fuse_entry_param entry_of(const struct node *node)
+static struct fuse_entry_param entry_of(fuse_req_t req,
+					const struct node *node)
 {
 	return (struct fuse_entry_param){
 		.ino = node->number,
-		.attr = node->attr,
+		.attr = shown_attr(mount_of(req), node),
 		.attr_timeout = seconds_of(node->attr_life),
 		.entry_timeout = seconds_of(node->name_life),
 	};
@@ -55,14 +75,16 @@ static struct fuse_entry_param entry_of(const struct node *node)
 
 static void answer_entry(fuse_req_t req, const struct node *node)
 {
-	struct fuse_entry_param entry = entry_of(node);
+	struct fuse_entry_param entry = entry_of(req, node);
 
 	(void)fuse_reply_entry(req, &entry);
 }
 
 static void answer_attr(fuse_req_t req, const struct node *node)
 {
-	(void)fuse_reply_attr(req, &node->attr, seconds_of(node->attr_life));
+	struct stat attr = shown_attr(mount_of(req), node);
+
+	(void)fuse_reply_attr(req, &attr, seconds_of(node->attr_life));
 }
 
 static void answer_bytes(fuse_req_t req, const void *bytes, ssize_t len)
@@ -249,7 +271,7 @@ static bool emit_node(void *arg, const char *name, const struct node *node,
 		      off_t next)
 {
 	struct listing *listing = arg;
-	struct fuse_entry_param entry = entry_of(node);
+	struct fuse_entry_param entry = entry_of(listing->req, node);
 
 	return accept(listing,
 		      fuse_add_direntry_plus(listing->req,

@@ -6,8 +6,11 @@
 
 #include <stdbool.h>
 
+#include "attr.h"
+
 struct fuse_lowlevel_ops;
 struct fuse_session;
+struct idle;
 struct notify;
 struct view;
 
@@ -16,6 +19,8 @@ struct mount {
 	struct view *view;
 	struct fuse_session *session; /* its end cancels commands */
 	struct notify *notify;        /* there before the second request */
+	struct idle *idle;            /* the same; NULL: nobody wants to know */
+	struct attr_override override;
 	/* What the kernel understands; written by init, before all else. */
 	bool no_open;
 	bool no_opendir;

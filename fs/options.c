@@ -1,6 +1,8 @@
 #include "options.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,13 @@ const char options_help[] =
 	"error\n"
 	"  -d                     the same, and show each request\n"
 	"  -o source=DIR          as --source\n"
+	"      --idle-timeout=S   unmount when unused for S seconds\n"
+	"  -o idle_timeout=S      the same\n"
+	"  -o ro                  control nothing: snapshots are for reading\n"
 	"  -o allow_other         let other users read, by the ordinary rules\n"
+	"  -o uid=N,gid=N         show all files of snapshots as theirs\n"
+	"  -o umask=OCTAL         and with all permissions but these\n"
+	"  -o noauto_unmount      stay mounted when this program is killed\n"
 	"  -o threads=N           N threads to decompress with "
 	"(one per core)\n"
 	"  -o cache=MIB           keep so much decompressed data (128)\n"
@@ -41,7 +49,17 @@ const char options_help[] =
 	"\n"
 	"Exit status: 0 mounted, 1 failed, 2 usage, 3 not found.\n";
 
-enum key { KEY_ALLOW_OTHER };
+enum key {
+	KEY_ALLOW_OTHER,
+	KEY_RO,
+	KEY_RW,
+	KEY_AUTO_UNMOUNT,
+	KEY_NOAUTO_UNMOUNT,
+	KEY_UID,
+	KEY_GID,
+	KEY_UMASK,
+	KEY_IDLE_TIMEOUT,
+};
 
 #define FIELD(template, field) { template, offsetof(struct options, field), 1 }
 
@@ -55,6 +73,12 @@ enum key { KEY_ALLOW_OTHER };
 	FIELD("cache=%u", cache_mib),                                          \
 	FIELD("tree_cache=%u", tree_cache_mib),                                \
 	FUSE_OPT_KEY("allow_other", KEY_ALLOW_OTHER),                          \
+	FUSE_OPT_KEY("ro", KEY_RO), FUSE_OPT_KEY("rw", KEY_RW),                \
+	FUSE_OPT_KEY("auto_unmount", KEY_AUTO_UNMOUNT),                        \
+	FUSE_OPT_KEY("noauto_unmount", KEY_NOAUTO_UNMOUNT),                    \
+	FUSE_OPT_KEY("uid=", KEY_UID), FUSE_OPT_KEY("gid=", KEY_GID),          \
+	FUSE_OPT_KEY("umask=", KEY_UMASK),                                     \
+	FUSE_OPT_KEY("idle_timeout=", KEY_IDLE_TIMEOUT),                       \
 	WORD_OF_MOUNT("auto"), WORD_OF_MOUNT("noauto"),                        \
 	WORD_OF_MOUNT("user"), WORD_OF_MOUNT("user="),                         \
 	WORD_OF_MOUNT("nouser"), WORD_OF_MOUNT("users"),                       \
@@ -69,6 +93,7 @@ static const struct fuse_opt command_options[] = {
 	COMMON_OPTIONS,
 	FIELD("--source %s", source),
 	FIELD("--source=%s", source),
+	FUSE_OPT_KEY("--idle-timeout=", KEY_IDLE_TIMEOUT),
 	FIELD("-f", foreground),
 	FIELD("-d", debug),
 	FIELD("debug", debug),
@@ -116,6 +141,46 @@ static int take_argument(struct parser *parser, const char *arg)
 	return PARSE_FAILED;
 }
 
+/* The number after the "=" of @arg, in @base, up to @max. */
+static int take_number(struct parser *parser, const char *arg, int base,
+		       unsigned long max, unsigned *ret)
+{
+	const char *text = strchr(arg, '=') + 1;
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, base);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || number > max) {
+		(void)error_set(parser->err, RVS_ERR_USAGE,
+				base == 8 ? "%s is no octal number up to %lo" :
+					    "%s is no number up to %lu",
+				arg, max);
+		return PARSE_FAILED;
+	}
+	*ret = (unsigned)number;
+	return PARSE_DISCARD;
+}
+
+static int take_override(struct parser *parser, const char *arg, int key)
+{
+	struct attr_override *override = &parser->options.override;
+
+	/* The largest number stands for nobody in system calls. */
+	if (key == KEY_UID) {
+		override->has_uid = true;
+		return take_number(parser, arg, 10, UINT32_MAX - 1,
+				   &override->uid);
+	}
+	if (key == KEY_GID) {
+		override->has_gid = true;
+		return take_number(parser, arg, 10, UINT32_MAX - 1,
+				   &override->gid);
+	}
+	override->has_umask = true;
+	return take_number(parser, arg, 8, 0777, &override->umask);
+}
+
 static int take_unknown(struct parser *parser, const char *arg)
 {
 	/* Comments of other programs, such as x-systemd.automount. */
@@ -132,12 +197,29 @@ static int take_one(void *data, const char *arg, int key,
 		    struct fuse_args *libfuse)
 {
 	struct parser *parser = data;
+	struct options *options = &parser->options;
 
-	if (key == FUSE_OPT_KEY_NONOPT)
+	switch (key) {
+	case FUSE_OPT_KEY_NONOPT:
 		return take_argument(parser, arg);
-	if (key == KEY_ALLOW_OTHER) {
-		parser->options.shared = true;
+	case KEY_ALLOW_OTHER:
+		options->shared = true;
 		return PARSE_KEEP;
+	case KEY_RO:
+	case KEY_RW:
+		options->read_only = key == KEY_RO;
+		return PARSE_KEEP;
+	case KEY_AUTO_UNMOUNT:
+	case KEY_NOAUTO_UNMOUNT:
+		options->kept = key == KEY_NOAUTO_UNMOUNT;
+		return PARSE_DISCARD;
+	case KEY_UID:
+	case KEY_GID:
+	case KEY_UMASK:
+		return take_override(parser, arg, key);
+	case KEY_IDLE_TIMEOUT:
+		return take_number(parser, arg, 10, INT32_MAX,
+				   &options->idle_timeout_s);
 	}
 	return take_unknown(parser, arg);
 }
@@ -173,14 +255,24 @@ static int insert_name(struct options *options)
 	return insert_option(options, word);
 }
 
+/* The kernel then applies the modes and owners that are shown. */
+static bool needs_permissions(const struct options *options)
+{
+	const struct attr_override *override = &options->override;
+
+	return options->shared || override->has_uid || override->has_gid ||
+	       override->has_umask;
+}
+
 /* Before the user's own, which therefore win. */
 static int insert_own_options(struct options *options)
 {
 	if (insert_name(options) < 0 ||
 	    insert_option(options, "subtype=ruvsnapfs") < 0)
 		return -1;
-	/* The kernel then applies modes and owners to all users. */
-	if (options->shared &&
+	if (!options->kept && insert_option(options, "auto_unmount") < 0)
+		return -1;
+	if (needs_permissions(options) &&
 	    insert_option(options, "default_permissions") < 0)
 		return -1;
 	return options->debug ? insert_option(options, "debug") : 0;

@@ -12,6 +12,8 @@
 #include <fuse_opt.h>
 #include <rvs/error.h>
 
+#include "attr.h"
+
 struct options {
 	char *store;
 	char *mountpoint;
@@ -22,10 +24,14 @@ struct options {
 	int version;
 	int crc_only;
 	int shared;    /* allow_other */
+	bool read_only;
+	bool kept;     /* noauto_unmount: stay mounted when this program dies */
 	int fake;      /* mount(8) only wants to know whether it would work */
 	unsigned threads;       /* 0: one per core */
 	unsigned cache_mib;     /* decompressed data; 0: the engine's default */
 	unsigned tree_cache_mib;
+	unsigned idle_timeout_s; /* unmount when unused for so long; 0: never */
+	struct attr_override override; /* uid=, gid=, umask= */
 	struct fuse_args libfuse; /* what is libfuse's to understand */
 };
 

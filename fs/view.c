@@ -161,6 +161,11 @@ void view_free(struct view *view)
 	free(view);
 }
 
+bool view_is_busy(struct view *view)
+{
+	return jobs_running(view->jobs);
+}
+
 /* The answer to a change of the store. */
 static int conclude(struct view *view, int status)
 {

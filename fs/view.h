@@ -42,6 +42,9 @@ struct view *view_new(struct rvs_store *store,
 		      const struct view_options *options);
 void view_free(struct view *view);
 
+/* Whether it works on something. */
+bool view_is_busy(struct view *view);
+
 /* Returns 1 when there is no such name and never will be. */
 int view_lookup(struct view *view, uint64_t parent, const char *name,
 		struct node *ret);
