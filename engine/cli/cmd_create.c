@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <rvs/job.h>
+#include <rvs/store.h>
 
 #include "command.h"
 #include "output.h"
@@ -61,7 +62,8 @@ static struct rvs_metadata split_metadata(char *text)
 
 static int run(int argc, char **argv)
 {
-	enum { SOURCE = 256, FULL, BASE, META, BEST_EFFORT, REHASH, WAIT };
+	enum { SOURCE = 256, FULL, BASE, META, BEST_EFFORT, REHASH, WAIT,
+	       SETTLE };
 	static const struct option options[] = {
 		{ "source", required_argument, NULL, SOURCE },
 		{ "full", no_argument, NULL, FULL },
@@ -70,6 +72,7 @@ static int run(int argc, char **argv)
 		{ "best-effort", no_argument, NULL, BEST_EFFORT },
 		{ "rehash", no_argument, NULL, REHASH },
 		{ "wait", no_argument, NULL, WAIT },
+		{ "settle-time", required_argument, NULL, SETTLE },
 		{ 0 },
 	};
 	struct rvs_metadata *metadata = calloc((size_t)argc, sizeof(*metadata));
@@ -84,6 +87,9 @@ static int run(int argc, char **argv)
 		create_options.wait |= c == WAIT;
 		if (c == SOURCE)
 			create_options.source = optarg;
+		if (c == SETTLE)
+			create_options.settle_s = (unsigned)parse_duration(
+				optarg, RVS_SETTLE_MAX_S, "--settle-time");
 		if (c == BASE)
 			create_options.base = optarg;
 		if (c == META && metadata)
@@ -101,7 +107,7 @@ const struct command command_create = {
 	.name = "create",
 	.arguments = "STORE [NAME] [--source PATH] [--full | --base SNAPSHOT] "
 		     "[--meta KEY=VALUE]... [--best-effort] [--rehash] "
-		     "[--wait] [--json]",
+		     "[--settle-time TIME] [--wait] [--json]",
 	.summary = "make a snapshot",
 	.options =
 		"  --source PATH     of this directory or file instead of the "
@@ -111,6 +117,8 @@ const struct command command_create = {
 		"newest\n"
 		"  --meta KEY=VALUE  keep this with it; may be repeated\n"
 		"  --best-effort     even if the source does not stand still\n"
+		"  --settle-time T   for how long to try again while it moves "
+		"(30s, 5m, 1h)\n"
 		"  --rehash          read files that look unchanged, too\n"
 		"  --wait            for another writer to end\n",
 	.min_arguments = 1,

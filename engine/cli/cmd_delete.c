@@ -39,27 +39,6 @@ const struct command command_delete = {
 
 /* ---- prune ---- */
 
-/* "90m", "36h", "7d", "4w", "6M", "2y": months of 30 days, years of 365. */
-static int64_t parse_duration(const char *text)
-{
-	static const struct {
-		char unit;
-		int64_t seconds;
-	} units[] = { { 's', 1 },	 { 'm', 60 },	     { 'h', 3600 },
-		      { 'd', 86400 },	 { 'w', 7 * 86400 }, { 'M', 30 * 86400 },
-		      { 'y', 365 * 86400 } };
-	char *end;
-	long value = strtol(text, &end, 10);
-	size_t i;
-
-	for (i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (end != text && value > 0 && value < 1000000 &&
-		    end[0] == units[i].unit && end[1] == '\0')
-			return value * units[i].seconds;
-	usage_error("--keep-within takes a number and s, m, h, d, w, M or y, "
-		    "not %s", text);
-}
-
 static void on_verdict(void *arg, const struct rvs_verdict *verdict)
 {
 	const struct rvs_snapshot *s = verdict->snapshot;
@@ -127,7 +106,8 @@ static int run_prune(int argc, char **argv)
 			*counts[c - LAST] = (unsigned)parse_number(
 				optarg, 0, 1000000, options[c - LAST].name);
 		if (c == WITHIN)
-			policy.within_s = parse_duration(optarg);
+			policy.within_s = parse_duration(
+				optarg, INT64_MAX, "--keep-within");
 		if (c == NAME && names)
 			names[policy.name_count++] = optarg;
 		dry_run |= c == DRY_RUN;

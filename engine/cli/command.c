@@ -98,6 +98,30 @@ long parse_number(const char *text, long min, long max, const char *what)
 	return value;
 }
 
+int64_t parse_duration(const char *text, int64_t max, const char *what)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 's', 1 },	 { 'm', 60 },	     { 'h', 3600 },
+		      { 'd', 86400 },	 { 'w', 7 * 86400 }, { 'M', 30 * 86400 },
+		      { 'y', 365 * 86400 } };
+	char *end;
+	long value = strtol(text, &end, 10);
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (end != text && value > 0 && value < 1000000 &&
+		    end[0] == units[i].unit && end[1] == '\0' &&
+		    value * units[i].seconds <= max)
+			return value * units[i].seconds;
+	if (max == INT64_MAX)
+		usage_error("%s takes a number and s, m, h, d, w, M or y, "
+			    "not %s", what, text);
+	usage_error("%s takes a number and s, m or h, up to %lld seconds, "
+		    "not %s", what, (long long)max, text);
+}
+
 int report_error(const struct rvs_error *err)
 {
 	(void)fputs("ruvsnap: ", stderr);

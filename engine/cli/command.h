@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <rvs/error.h>
 #include <rvs/store.h>
@@ -57,6 +58,10 @@ void usage_error(const char *format, ...)
 
 /* A whole number from @min to @max, or a usage error. */
 long parse_number(const char *text, long min, long max, const char *what);
+
+/* "30s", "90m", "36h", "7d", "4w", "6M", "2y", in seconds: months of 30 days,
+ * years of 365.  A usage error for anything else, and beyond @max. */
+int64_t parse_duration(const char *text, int64_t max, const char *what);
 
 /* Print "ruvsnap: TEXT" on standard error; the exit code of @err's status. */
 int report_error(const struct rvs_error *err);

@@ -94,6 +94,10 @@ static int check_options(const struct rvs_store *store,
 	if (options->name && *options->name &&
 	    rvs_snapshot_check_name(options->name, err) < 0)
 		return RVS_ERR_USAGE;
+	if (options->settle_s > RVS_SETTLE_MAX_S)
+		return rvs_error_set(err, RVS_ERR_USAGE,
+				     "more than %d seconds to settle",
+				     RVS_SETTLE_MAX_S);
 	if (options->full && options->base)
 		return rvs_error_set(err, RVS_ERR_USAGE,
 				     "a full snapshot has no base");
@@ -252,24 +256,28 @@ static int open_parts(struct making *m, struct rvs_error *err)
 	return r;
 }
 
-static bool has_captured(const struct rvs_survey *survey)
-{
-	uint32_t i;
-
-	for (i = 0; i < survey->scan.count; i++)
-		if (survey->entries[i].content.captured)
-			return true;
-	return false;
-}
-
 /* How the snapshot is known to be one moment; see FORMAT.md. */
 static const char *consistency_of(const struct making *m)
 {
-	if (!m->survey.settled)
+	bool frozen = m->store->config.before_hook != NULL;
+
+	switch (m->survey.proof) {
+	case RVS_PROOF_NONE:
 		return "best-effort";
-	if (has_captured(&m->survey))
+	case RVS_PROOF_REDB:
 		return "redb";
-	return m->store->config.before_hook ? "hook" : "settled";
+	case RVS_PROOF_REFLINK:
+		return frozen ? "hook" : "reflink";
+	default:
+		return frozen ? "hook" : "settled";
+	}
+}
+
+static unsigned settle_s(const struct making *m)
+{
+	return m->options->settle_s	  ? m->options->settle_s :
+	       m->store->config.settle_s ? m->store->config.settle_s :
+					    RVS_SETTLE_DEFAULT_S;
 }
 
 static int survey(struct making *m, struct rvs_error *err)
@@ -287,6 +295,7 @@ static int survey(struct making *m, struct rvs_error *err)
 				     0,
 		.rehash = m->options->rehash,
 		.best_effort = m->options->best_effort,
+		.settle_ms = settle_s(m) * 1000,
 		.monitor = &m->options->monitor,
 	};
 	int r = rvs_survey_run(&options, &m->survey, err);

@@ -958,10 +958,27 @@ static int open_scratch(const struct rvs_ingest *ingest, struct rvs_error *err)
 			fd;
 }
 
-/*
- * Replace *fd, open on a database, by a copy that is one commit of it.  A file
- * that only looks like one stays as it is.
- */
+/* 1: it only looks like a database, or is damaged: it must stand still like any
+ * file. */
+static int note_capture(struct rvs_ingest *ingest, int status,
+			const struct rvs_redb_capture *captured,
+			struct rvs_content *content)
+{
+	const struct rvs_monitor *m = ingest->options.monitor;
+
+	if (status == RVS_ERR_CORRUPT || status == RVS_ERR_REFUSED)
+		return 1;
+	if (status < 0)
+		return status;
+	content->captured = true;
+	if (captured->rolled_back && m->warning)
+		m->warning(m->arg,
+			   "a database's newest commit is not whole: the one "
+			   "before it was taken, as its owner would");
+	return 0;
+}
+
+/* Replace *fd, open on a database, by a copy that is one commit of it. */
 static int capture(struct rvs_ingest *ingest, int *fd, struct stat *st,
 		   struct rvs_content *content, struct rvs_error *err)
 {
@@ -974,63 +991,85 @@ static int capture(struct rvs_ingest *ingest, int *fd, struct stat *st,
 		return copy;
 	limits.monitor = ingest->options.monitor;
 	r = rvs_redb_capture(live, copy, &limits, &captured, err);
-	if (r == RVS_ERR_CORRUPT || r == RVS_ERR_REFUSED)
-		return 0; /* then it must stand still like any file */
-	if (r < 0)
-		return r;
+	r = note_capture(ingest, r, &captured, content);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (fstat(copy, st) < 0)
 		return rvs_error_errno(err, "cannot stat a copy");
-	content->captured = true;
-	if (captured.rolled_back && ingest->options.monitor->warning)
-		ingest->options.monitor->warning(
-			ingest->options.monitor->arg,
-			"a database's newest commit is not whole: the one "
-			"before it was taken, as its owner would");
 	*fd = copy;
 	copy = live;
 	return 0;
 }
 
-int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
-		    const char *stream, const struct rvs_entry *old,
-		    struct rvs_content *ret, struct rvs_error *err)
+static int prove_clone(struct rvs_ingest *ingest, int fd, struct stat *st,
+		       struct rvs_content *content, struct rvs_error *err)
 {
-	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
-	struct reading reading = { .ingest = ingest };
-	struct rvs_input input;
-	struct stat st;
-	int r = open_source_file(ingest, path, ret, &fd, err);
+	struct rvs_redb_limits limits = RVS_REDB_LIMITS_DEFAULT;
+	struct rvs_redb_capture captured;
+	int r;
 
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (fstat(fd, &st) < 0)
-		return rvs_error_errno(err, "%s", path);
-	if (is_live(&st) && is_redb(fd)) {
-		r = capture(ingest, &fd, &st, ret, err);
-		if (r < 0)
-			return rvs_error_context(err, "%s", path);
-	}
+	limits.monitor = ingest->options.monitor;
+	r = rvs_redb_prove(fd, &limits, &captured, err);
+	r = note_capture(ingest, r, &captured, content);
+	if (r == 0 && fstat(fd, st) < 0)
+		return rvs_error_errno(err, "cannot stat a clone");
+	return r < 0 ? r : 0;
+}
+
+/* Send the file open at @fd on its way. */
+static int read_file(struct rvs_ingest *ingest,
+		     const struct rvs_ingest_file *wanted, int fd,
+		     uint64_t size, struct rvs_content *ret,
+		     struct rvs_error *err)
+{
+	struct reading reading = { .ingest = ingest, .fd = fd, .size = size };
+	struct rvs_input input = rvs_input_of_fd(fd, size);
+	int r = 0;
+
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint */
-	input = rvs_input_of_fd(fd, (uint64_t)st.st_size);
-	count_vectors(&input, path, ret);
-	if (ingest->options.prior && !old &&
-	    rvs_prior_has_size(ingest->options.prior, (uint64_t)st.st_size)) {
-		r = find_copy(ingest, fd, (uint64_t)st.st_size, ret, err);
+	count_vectors(&input, wanted->path, ret);
+	if (ingest->options.prior && !wanted->old &&
+	    rvs_prior_has_size(ingest->options.prior, size)) {
+		r = find_copy(ingest, fd, size, ret, err);
 		if (r > 0)
 			report(ingest, ret->size);
-		if (r != 0)
-			return r < 0 ? rvs_error_context(err, "%s", path) : 0;
 	}
-	r = new_file(ingest, stream, old, ret, &reading.file, err);
-	if (r < 0)
-		return r;
-	reading.fd = fd;
-	reading.size = (uint64_t)st.st_size;
-	r = read_all(&reading, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = new_file(ingest, wanted->stream, wanted->old, ret, &reading.file,
+		     err);
+	if (r == 0)
+		r = read_all(&reading, err);
 	if (r == 0)
 		r = send_piece(ingest, reading.file, END, NULL, 0,
 			       reading.one_chunk, err);
-	return r < 0 ? rvs_error_context(err, "%s", path) : 0;
+	return r;
+}
+
+int rvs_ingest_file(struct rvs_ingest *ingest,
+		    const struct rvs_ingest_file *file,
+		    struct rvs_content *ret, struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_cleanup_fd) int own = -1;
+	int fd = file->clone, r = 0;
+	struct stat st;
+
+	if (fd < 0) {
+		r = open_source_file(ingest, file->path, ret, &own, err);
+		fd = own;
+	}
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (fstat(fd, &st) < 0)
+		return rvs_error_errno(err, "%s", file->path);
+	if (is_redb(fd) && (file->clone >= 0 || is_live(&st))) {
+		r = file->clone >= 0 ? prove_clone(ingest, fd, &st, ret, err) :
+				       capture(ingest, &own, &st, ret, err);
+		fd = own >= 0 ? own : fd;
+	}
+	if (r == 0)
+		r = read_file(ingest, file, fd, (uint64_t)st.st_size, ret, err);
+	return r < 0 ? rvs_error_context(err, "%s", file->path) : 0;
 }
 
 /* ---- small files ---- */

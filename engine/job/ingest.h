@@ -39,7 +39,7 @@ struct rvs_content {
 	struct rvs_vector_note vectors;
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
 	bool missing;               /* it vanished before it was read */
-	bool captured;              /* a database that was being written: one
+	bool captured;              /* a database, perhaps being written: one
 				       commit of it, see source/redb.h */
 };
 
@@ -62,15 +62,23 @@ void rvs_ingest_free(struct rvs_ingest *ingest); /* accepts NULL */
 /* Say how many bytes are to come, for progress. */
 void rvs_ingest_expect(struct rvs_ingest *ingest, uint64_t bytes);
 
+/* A file to take in. */
+struct rvs_ingest_file {
+	const char *path;
+	int clone; /* of it, private, to be read instead; stays the caller's;
+		      -1: none, and its owner may be writing the file */
+	const char *stream; /* NULL: into the bundle */
+	/* The prior's entry that it most likely is a new version of, or NULL. */
+	const struct rvs_entry *old;
+};
+
 /*
- * Take in the file at @path of the source, whose owner may be writing it: a
- * redb database then is captured, RVS_ERR_BUSY if it cannot be.  It goes into the
- * stream @stream, or into the bundle when that is NULL.  @old (may be NULL) is the prior's entry that
- * it most likely is a new version of.  @ret must be empty, and stay where it is
- * until rvs_ingest_finish().
+ * Take in @file.  A redb database that is being written is captured, RVS_ERR_BUSY
+ * if it cannot be; in a clone it is proved.  @ret must be empty, and stay where
+ * it is until rvs_ingest_finish().
  */
-int rvs_ingest_file(struct rvs_ingest *ingest, const char *path,
-		    const char *stream, const struct rvs_entry *old,
+int rvs_ingest_file(struct rvs_ingest *ingest,
+		    const struct rvs_ingest_file *file,
 		    struct rvs_content *ret, struct rvs_error *err);
 
 /* Take in a small file of about @size bytes, together with others, into the

@@ -4,7 +4,8 @@
  * A survey scans the source, takes in what is new or changed, and looks again.
  * When the second look finds every entry as the first did, the bytes read in
  * between are those of one moment: the survey is settled.  Otherwise what moved
- * is taken in again, for a bounded time.
+ * is taken in again, for a bounded time.  Where the filesystem can clone files,
+ * what lies between the looks is the cloning alone, see hold.h.
  */
 #ifndef RVS_SURVEY_H
 #define RVS_SURVEY_H
@@ -28,16 +29,32 @@ struct rvs_surveyed {
 	uint32_t old; /* the prior's entry at this path, or RVS_NO_ENTRY */
 	bool unchanged; /* since the prior: its extents and attributes serve */
 	bool kept;      /* by the look after this one */
+	bool moved;     /* since the look before this one */
+	bool described; /* its attributes were read */
+	bool taken;     /* in: nothing is left to read of it */
+	bool cloned;    /* what was taken in was a clone */
+	bool pinned;    /* the clone is of the moment, whatever the next look
+			   finds; see hold.h */
+	bool apart;     /* but of an instant of its own: a redb database */
+	int clone;      /* open, to be taken in; -1: none */
 	struct rvs_content content; /* of a regular file that was taken in */
 	struct rvs_xattr *xattrs;   /* unless unchanged; one block of memory */
 	uint32_t xattr_count;
+};
+
+/* How a survey is known to be one moment. */
+enum rvs_proof {
+	RVS_PROOF_NONE,    /* it is not: best effort */
+	RVS_PROOF_SETTLED, /* nothing moved while it was read */
+	RVS_PROOF_REFLINK, /* nothing moved while it was cloned */
+	RVS_PROOF_REDB,    /* the same, but for databases, one commit each */
 };
 
 struct rvs_survey {
 	struct rvs_scan scan;
 	struct rvs_surveyed *entries; /* one an item */
 	struct timespec moment; /* when the first scan began */
-	bool settled;
+	enum rvs_proof proof;
 };
 
 struct rvs_survey_options {
@@ -51,6 +68,7 @@ struct rvs_survey_options {
 	uint32_t volume;  /* what the new snapshot's extents say */
 	bool rehash;      /* read what looks unchanged, too */
 	bool best_effort; /* one look is enough */
+	unsigned settle_ms; /* for what moves, after the first pass */
 	const struct rvs_monitor *monitor;
 };
 

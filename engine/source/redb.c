@@ -412,27 +412,32 @@ static int copy_live(struct capture *capture, struct rvs_error *err)
 	return 0;
 }
 
-int rvs_redb_capture(int live_fd, int copy_fd,
-		     const struct rvs_redb_limits *limits,
-		     struct rvs_redb_capture *ret, struct rvs_error *err)
+static struct capture capture_of(const struct rvs_redb_limits *limits,
+				 int live_fd, int copy_fd)
 {
 	static const struct rvs_redb_limits defaults = RVS_REDB_LIMITS_DEFAULT;
-	RVS_CLEANUP(capture_done)
-	struct capture capture = {
+	struct capture ret = {
 		.limits = limits ? limits : &defaults,
 		.copy_fd = copy_fd,
 		.copy = rvs_input_of_fd(copy_fd, 0),
 		.mend = { rvs_input_of_fd(live_fd, 0), copy_fd, 0 },
 	};
-	int r;
 
-	capture.clock = capture.limits->clock ? capture.limits->clock
-					      : &monotonic;
-	capture.proved = rvs_redb_proved_of(capture.limits->proved_bytes);
-	r = copy_live(&capture, err);
+	ret.clock = ret.limits->clock ? ret.limits->clock : &monotonic;
+	ret.proved = rvs_redb_proved_of(ret.limits->proved_bytes);
+	return ret;
+}
+
+int rvs_redb_capture(int live_fd, int copy_fd,
+		     const struct rvs_redb_limits *limits,
+		     struct rvs_redb_capture *ret, struct rvs_error *err)
+{
+	RVS_CLEANUP(capture_done)
+	struct capture capture = capture_of(limits, live_fd, copy_fd);
+	int r = copy_live(&capture, err);
+
 	if (r < 0)
 		return r;
-
 	if (capture.cloned) {
 		r = try_clone(&capture, ret, err);
 		if (r != RVS_ERR_CORRUPT)
@@ -440,4 +445,18 @@ int rvs_redb_capture(int live_fd, int copy_fd,
 		capture.cloned = false; /* an instant no more, once mended */
 	}
 	return catch_up(&capture, ret, err);
+}
+
+int rvs_redb_prove(int fd, const struct rvs_redb_limits *limits,
+		   struct rvs_redb_capture *ret, struct rvs_error *err)
+{
+	RVS_CLEANUP(capture_done)
+	struct capture capture = capture_of(limits, fd, fd);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return rvs_error_errno(err, "cannot stat the clone");
+	capture.copy.size = (uint64_t)st.st_size;
+	capture.cloned = true;
+	return try_clone(&capture, ret, err);
 }

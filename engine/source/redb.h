@@ -105,4 +105,13 @@ int rvs_redb_capture(int live_fd, int copy_fd,
 		     const struct rvs_redb_limits *limits,
 		     struct rvs_redb_capture *ret, struct rvs_error *err);
 
+/*
+ * Prove that the file open for reading and writing at @fd, a clone of a database
+ * that nobody else has, is such a capture already: an image of one instant, as a
+ * crash would leave it, holds a whole commit.  Its newest one is made so in its
+ * header, when its writer was in the middle of it, and no more is written.
+ */
+int rvs_redb_prove(int fd, const struct rvs_redb_limits *limits,
+		   struct rvs_redb_capture *ret, struct rvs_error *err);
+
 #endif

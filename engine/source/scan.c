@@ -260,6 +260,18 @@ static bool later(struct timespec a, struct timespec b)
 				      a.tv_nsec > b.tv_nsec;
 }
 
+void rvs_item_set(struct rvs_item *item, const struct stat *st)
+{
+	item->ino = st->st_ino;
+	item->size = (uint64_t)st->st_size;
+	item->blocks = (uint64_t)st->st_blocks;
+	item->mtime = st->st_mtim;
+	item->ctime = st->st_ctim;
+	item->mode = st->st_mode;
+	item->uid = st->st_uid;
+	item->gid = st->st_gid;
+}
+
 static int add_item(struct walk *walk, uint32_t parent, const char *name,
 		    const char *target, const struct stat *st)
 {
@@ -278,16 +290,9 @@ static int add_item(struct walk *walk, uint32_t parent, const char *name,
 	}
 	item = &scan->items[scan->count];
 	*item = (struct rvs_item){ .name = keep_text(scan, name),
-				   .ino = st->st_ino,
-				   .size = (uint64_t)st->st_size,
-				   .blocks = (uint64_t)st->st_blocks,
-				   .mtime = st->st_mtim,
-				   .ctime = st->st_ctim,
 				   .parent = parent,
-				   .link = scan->count,
-				   .mode = st->st_mode,
-				   .uid = st->st_uid,
-				   .gid = st->st_gid };
+				   .link = scan->count };
+	rvs_item_set(item, st);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
 		item->rdev_major = major(st->st_rdev);
 		item->rdev_minor = minor(st->st_rdev);
@@ -685,21 +690,27 @@ static int open_long_prefix(const struct rvs_source *source, const char *path,
 	return fd;
 }
 
+/* Open what lies at @path, which may be longer than the kernel takes at once;
+ * -1 with errno. */
+static int open_beneath(const struct rvs_source *source, const char *path,
+			int flags)
+{
+	RVS_CLEANUP(rvs_cleanup_fd) int dirfd = -1;
+	const char *rest = path;
+
+	if (strlen(path) <= PATH_PIECE_MAX)
+		return rvs_io_open_beneath(source->fd, path, flags);
+	dirfd = open_long_prefix(source, path, &rest);
+	return dirfd < 0 ? -1 : rvs_io_open_beneath(dirfd, rest, flags);
+}
+
 int rvs_source_open_file(struct rvs_source *source, const char *path,
 			 int *ret_fd, struct rvs_error *err)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-	RVS_CLEANUP(rvs_cleanup_fd) int dirfd = -1;
-	const char *rest = path;
+	int fd = open_beneath(source, path,
+			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
-	int fd;
 
-	if (strlen(path) > PATH_PIECE_MAX) {
-		dirfd = open_long_prefix(source, path, &rest);
-		fd = dirfd < 0 ? -1 : rvs_io_open_beneath(dirfd, rest, flags);
-	} else {
-		fd = rvs_io_open_beneath(source->fd, path, flags);
-	}
 	if (fd < 0)
 		return rvs_error_errno(err, "%s", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -709,6 +720,20 @@ int rvs_source_open_file(struct rvs_source *source, const char *path,
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int rvs_source_stat(const struct rvs_source *source, const char *path,
+		    struct stat *ret)
+{
+	RVS_CLEANUP(rvs_cleanup_fd)
+	int fd = open_beneath(source, path, O_PATH | O_NOFOLLOW);
+
+	return fd < 0 ? -1 : fstat(fd, ret);
+}
+
+int rvs_source_scratch(const struct rvs_source *source)
+{
+	return openat(source->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 static int compare_xattrs(const void *a, const void *b)

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <rvs/tree.h>
@@ -89,6 +90,17 @@ bool rvs_item_same(const struct rvs_item *a, const struct rvs_item *b);
  * side by side.  A symbolic link anywhere in the path is refused. */
 int rvs_source_open_file(struct rvs_source *source, const char *path,
 			 int *ret_fd, struct rvs_error *err);
+
+/* What lies at @path now, as lstat(2) says; -1 with errno. */
+int rvs_source_stat(const struct rvs_source *source, const char *path,
+		    struct stat *ret);
+
+/* A new file without a name in the source's own directory, which goes with its
+ * descriptor, whatever ends the process; -1 with errno. */
+int rvs_source_scratch(const struct rvs_source *source);
+
+/* What a scan would say of an inode. */
+void rvs_item_set(struct rvs_item *item, const struct stat *st);
 
 /* The extended attributes of the entry at @path, in the order of their names;
  * one block of memory, for free().  *ret is NULL when there are none. */

@@ -25,9 +25,32 @@ static void copy_done(struct copy *copy)
 	free(copy->buf);
 }
 
+/* Btrfs clones a file without checksums and copy-on-write, as databases often
+ * are, into such a file alone.  Whether the empty @to_fd became one. */
+static bool follow_nocow(int from_fd, int to_fd)
+{
+	int from, to;
+
+	if (ioctl(from_fd, FS_IOC_GETFLAGS, &from) < 0 ||
+	    ioctl(to_fd, FS_IOC_GETFLAGS, &to) < 0 ||
+	    (from & FS_NOCOW_FL) == (to & FS_NOCOW_FL))
+		return false;
+	to ^= FS_NOCOW_FL;
+	return ioctl(to_fd, FS_IOC_SETFLAGS, &to) == 0;
+}
+
 int rvs_sparse_clone(int from_fd, int to_fd)
 {
-	return ioctl(to_fd, FICLONE, from_fd) == 0 ? 0 : RVS_SPARSE_NO_CLONE;
+	int code;
+
+	if (ioctl(to_fd, FICLONE, from_fd) == 0)
+		return 0;
+	code = errno;
+	if (code == EINVAL && follow_nocow(from_fd, to_fd) &&
+	    ioctl(to_fd, FICLONE, from_fd) == 0)
+		return 0;
+	errno = code;
+	return RVS_SPARSE_NO_CLONE;
 }
 
 static bool is_refusal(int code)

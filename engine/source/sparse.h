@@ -17,8 +17,8 @@
 
 /*
  * Share all blocks of @from_fd with @to_fd: an image of one instant, for next
- * to nothing, where the filesystem can (btrfs, XFS; FICLONE).  Returns 0 or
- * RVS_SPARSE_NO_CLONE.
+ * to nothing, where the filesystem can (btrfs, XFS; FICLONE).  @to_fd is empty.
+ * Returns 0, or RVS_SPARSE_NO_CLONE with errno.
  */
 int rvs_sparse_clone(int from_fd, int to_fd);
 

@@ -43,6 +43,13 @@ static int put_list(json_t *root, const char *key, const char *const *list)
 	return json_object_set_new(root, key, array);
 }
 
+/* Unless it is 0, the default. */
+static int put_number(json_t *root, const char *key, unsigned number)
+{
+	return number ? json_object_set_new(root, key, json_integer(number)) :
+			0;
+}
+
 /* A list of texts, when there is one; -1: it is none. */
 static int get_list(const json_t *root, const char *key,
 		    const char *const **ret)
@@ -84,9 +91,8 @@ char *rvs_config_format(const struct rvs_store_config *config)
 	    put_list(root, "before_hook", config->before_hook) < 0 ||
 	    put_list(root, "after_hook", config->after_hook) < 0)
 		return NULL;
-	if (config->hook_timeout_s &&
-	    json_object_set_new(root, "hook_timeout_s",
-				json_integer(config->hook_timeout_s)) < 0)
+	if (put_number(root, "hook_timeout_s", config->hook_timeout_s) < 0 ||
+	    put_number(root, "settle_seconds", config->settle_s) < 0)
 		return NULL;
 	return json_dumps(root, JSON_INDENT(2));
 }
@@ -122,6 +128,22 @@ static int parse_format(const json_t *root, struct rvs_error *err)
 	return 0;
 }
 
+/* A number that need not be there. */
+static int get_option(const json_t *root, const char *key, long max,
+		      unsigned *ret, struct rvs_error *err)
+{
+	long value = 0;
+
+	if (json_object_get(root, key))
+		value = get_number(root, key, 0, max);
+	if (value < 0)
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     RVS_CONFIG_NAME ": its %s is not from 0 "
+				     "to %ld", key, max);
+	*ret = (unsigned)value;
+	return 0;
+}
+
 static int parse_hooks(const json_t *root, struct rvs_store_config *ret,
 		       struct rvs_error *err)
 {
@@ -130,14 +152,8 @@ static int parse_hooks(const json_t *root, struct rvs_store_config *ret,
 	    (ret->before_hook && !ret->before_hook[0]) ||
 	    (ret->after_hook && !ret->after_hook[0]))
 		return corrupt(err, "a hook is no list of arguments");
-	if (!json_object_get(root, "hook_timeout_s"))
-		return 0;
-	ret->hook_timeout_s =
-		(unsigned)get_number(root, "hook_timeout_s", 0, 86400);
-	if (ret->hook_timeout_s > 86400)
-		return corrupt(err, "its hook_timeout_s is not from 0 to "
-				    "86400");
-	return 0;
+	return get_option(root, "hook_timeout_s", 86400, &ret->hook_timeout_s,
+			  err);
 }
 
 static int parse(const json_t *root, struct rvs_store_config *ret,
@@ -161,7 +177,9 @@ static int parse(const json_t *root, struct rvs_store_config *ret,
 	ret->source = source;
 	if (get_list(root, "excludes", &ret->excludes) < 0)
 		return corrupt(err, "its excludes are no list of patterns");
-	return parse_hooks(root, ret, err);
+	r = get_option(root, "settle_seconds", RVS_SETTLE_MAX_S, &ret->settle_s,
+		       err);
+	return r < 0 ? r : parse_hooks(root, ret, err);
 }
 
 /* NULL: it is no JSON, as @err tells. */

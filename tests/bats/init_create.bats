@@ -267,7 +267,7 @@ write_for_ever() {
 @test "a file that never stands still: exit 5 with its name, no snapshot" {
   ruvsnap init "$store" --source "$src"
   write_for_ever "$src/restless.log"
-  expect "$EXIT_BUSY" ruvsnap create "$store" one
+  expect "$EXIT_BUSY" ruvsnap create "$store" one --settle-time 2s
   assert_has "$stderr" restless.log
   assert_equal "$(ruvsnap list "$store" --json | jq length)" 0
   assert_equal "$(find "$store" -name '.tmp-*')" ''

@@ -35,7 +35,8 @@ static void test_a_configuration_comes_back(void **state)
 						 .level = 9,
 						 .excludes = excludes,
 						 .before_hook = before,
-						 .hook_timeout_s = 5 };
+						 .hook_timeout_s = 5,
+						 .settle_s = 90 };
 	RVS_CLEANUP(rvs_config_done) struct rvs_store_config found;
 	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
 
@@ -50,6 +51,7 @@ static void test_a_configuration_comes_back(void **state)
 	assert_string_equal(found.before_hook[1], before[1]);
 	assert_null(found.after_hook);
 	assert_int_equal(found.hook_timeout_s, 5);
+	assert_int_equal(found.settle_s, 90);
 }
 
 static void test_a_source_may_be_left_out(void **state)
@@ -84,6 +86,8 @@ static void test_rubbish_is_corrupt(void **state)
 		"\"after_hook\": []}",
 		"{\"format\": 1, \"uuid\": \"" UUID "\", \"level\": 1, "
 		"\"hook_timeout_s\": -1}",
+		"{\"format\": 1, \"uuid\": \"" UUID "\", \"level\": 1, "
+		"\"settle_seconds\": -1}",
 		"{\"format\": 0, \"uuid\": \"" UUID "\", \"level\": 1}",
 		"{\"format\": \"1\", \"uuid\": \"" UUID "\", \"level\": 1}",
 		"{\"format\": 1, \"uuid\": \"" UUID "\"}",

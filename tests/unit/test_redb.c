@@ -284,6 +284,42 @@ static void test_capture_falls_back_to_the_commit_before(void **state)
 }
 
 /* A reader that trusts two-phase commits would not look at the other slot. */
+/* A clone is proved where it lies, and written only where its newest commit is
+ * not whole. */
+static void test_a_clone_is_proved_in_place(void **state)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	uint8_t bytes[IMAGE_SLOTS_AT + 2 * IMAGE_SLOT_LEN];
+	LIVE(live, result);
+
+	live_write_all(live, live->image);
+	assert_int_equal(rvs_redb_prove(live->fd, NULL, &result->capture, &err),
+			 0);
+	assert_int_equal(result->capture.transaction, 7);
+	assert_false(result->capture.rolled_back);
+	assert_int_equal(pread(live->fd, bytes, sizeof(bytes), 0),
+			 sizeof(bytes));
+	assert_memory_equal(bytes, live->image->bytes, sizeof(bytes));
+
+	put_half_commit(live->image);
+	live_write_all(live, live->image);
+	assert_int_equal(rvs_redb_prove(live->fd, NULL, &result->capture, &err),
+			 0);
+	assert_int_equal(result->capture.transaction, 7);
+	assert_true(result->capture.rolled_back);
+	assert_int_equal(pread(live->fd, bytes, sizeof(bytes), 0),
+			 sizeof(bytes));
+	assert_memory_equal(bytes + IMAGE_SLOTS_AT,
+			    bytes + IMAGE_SLOTS_AT + IMAGE_SLOT_LEN,
+			    IMAGE_SLOT_LEN);
+
+	put_database(live->image);
+	image_page(live->image, 2)[2] ^= 1;
+	live_write_all(live, live->image);
+	assert_int_equal(rvs_redb_prove(live->fd, NULL, &result->capture, &err),
+			 RVS_ERR_CORRUPT);
+}
+
 static void test_capture_waits_for_a_commit_in_the_making(void **state)
 {
 	LIVE(live, result);
@@ -493,6 +529,7 @@ int main(void)
 			test_capture_mends_what_changed_since_the_copy),
 		cmocka_unit_test(test_capture_follows_a_file_that_grew),
 		cmocka_unit_test(test_capture_falls_back_to_the_commit_before),
+		cmocka_unit_test(test_a_clone_is_proved_in_place),
 		cmocka_unit_test(test_capture_waits_for_a_commit_in_the_making),
 		cmocka_unit_test(
 			test_capture_does_not_go_back_once_the_header_moved),

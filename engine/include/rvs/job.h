@@ -36,6 +36,7 @@ struct rvs_create_options {
 	bool rehash;            /* read files that look unchanged all the same */
 	bool best_effort;       /* accept a source that moves; said in the record */
 	bool wait;              /* for another writer, instead of RVS_ERR_BUSY */
+	unsigned settle_s;      /* for a source that moves; 0: the store's */
 	const struct rvs_metadata *metadata;
 	size_t metadata_count;
 	struct rvs_monitor monitor;

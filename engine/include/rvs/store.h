@@ -15,6 +15,8 @@
 #define RVS_FORMAT_VERSION 1
 #define RVS_LEVEL_DEFAULT 1
 #define RVS_LEVEL_MAX 9
+#define RVS_SETTLE_DEFAULT_S 30
+#define RVS_SETTLE_MAX_S 86400
 #define RVS_UUID_SIZE 37
 
 struct rvs_store;
@@ -32,6 +34,8 @@ struct rvs_store_config {
 	const char *const *before_hook;
 	const char *const *after_hook;
 	unsigned hook_timeout_s; /* 0: 60 s */
+	unsigned settle_s; /* for a source that moves, after the first pass;
+			      0: RVS_SETTLE_DEFAULT_S */
 };
 
 struct rvs_store_options {
