@@ -19,7 +19,7 @@
 #include "xattr.h"
 
 /* Places in a directory: 0 is ".", 1 is "..", the children follow. */
-enum { PLACE_SELF, PLACE_PARENT, PLACE_CHILDREN };
+enum { PLACE_CHILDREN = 2 };
 
 struct contents {
 	struct contents_context context;
@@ -31,13 +31,14 @@ struct position {
 	struct tree_hold *hold;
 	struct rvs_tree *tree;
 	const struct rvs_entry *entry;
+	enum inode_view view; /* by which it was found */
 	uint32_t slot;
 	uint32_t index;
 };
 
 #define POSITION_INIT                                                          \
 	{                                                                      \
-		NULL, NULL, NULL, 0, 0                                         \
+		NULL, NULL, NULL, VIEW_NAME, 0, 0                              \
 	}
 
 static int load_tree(void *arg, uint32_t slot, struct rvs_tree **ret,
@@ -146,6 +147,7 @@ static int enter(struct contents *contents, const struct inode *inode,
 	if (inode->index >= rvs_tree_count(ret->tree))
 		return -ESTALE;
 	ret->entry = rvs_tree_entry(ret->tree, inode->index);
+	ret->view = inode->view;
 	ret->slot = inode->slot;
 	ret->index = inode->index;
 	return 0;
@@ -173,10 +175,20 @@ static int enter_file(struct contents *contents, const struct inode *inode,
 	return S_ISREG(ret->entry->mode) ? 0 : -EINVAL;
 }
 
+/* The inode of @entry, found from @position. */
+static uint64_t number_of(const struct position *position,
+			  const struct rvs_entry *entry)
+{
+	if (S_ISDIR(entry->mode))
+		return inode_of_directory(position->view, position->slot,
+					  entry->link);
+	return inode_of_entry(position->slot, entry->link);
+}
+
 static struct node node_of(const struct position *position, uint32_t index)
 {
 	const struct rvs_entry *entry = rvs_tree_entry(position->tree, index);
-	uint64_t number = inode_of_entry(position->slot, entry->link);
+	uint64_t number = number_of(position, entry);
 
 	return (struct node){
 		.number = number,
@@ -216,24 +228,15 @@ int contents_stat(struct contents *contents, const struct inode *inode,
 	return 0;
 }
 
-static bool emit_self(const struct position *dir, const struct lister *lister)
+static uint64_t parent_number(const struct position *dir)
 {
-	struct node node = node_brief(inode_of_entry(dir->slot, dir->index),
-				      S_IFDIR);
-
-	return lister->emit(lister->arg, ".", &node, PLACE_SELF + 1);
-}
-
-static bool emit_parent(const struct position *dir,
-			const struct lister *lister)
-{
-	uint64_t number = INODE_ROOT_NUMBER;
-	struct node node;
-
 	if (dir->index)
-		number = inode_of_entry(dir->slot, dir->entry->parent);
-	node = node_brief(number, S_IFDIR);
-	return lister->emit(lister->arg, "..", &node, PLACE_PARENT + 1);
+		return inode_of_directory(dir->view, dir->slot,
+					  dir->entry->parent);
+	if (dir->view == VIEW_NAME)
+		return INODE_ROOT_NUMBER;
+	return inode_of_hidden(dir->view == VIEW_ID ? HIDDEN_BY_ID :
+						      HIDDEN_BY_TIME);
 }
 
 static bool emit_child(const struct position *dir, uint32_t nth,
@@ -246,8 +249,7 @@ static bool emit_child(const struct position *dir, uint32_t nth,
 	if (lister->wants_nodes)
 		node = node_of(dir, index);
 	else
-		node = node_brief(inode_of_entry(dir->slot, child->link),
-				  child->mode);
+		node = node_brief(number_of(dir, child), child->mode);
 	return lister->emit(lister->arg, child->name, &node,
 			    (off_t)nth + PLACE_CHILDREN + 1);
 }
@@ -255,10 +257,9 @@ static bool emit_child(const struct position *dir, uint32_t nth,
 static bool emit_at(const struct position *dir, off_t at,
 		    const struct lister *lister)
 {
-	if (at == PLACE_SELF)
-		return emit_self(dir, lister);
-	if (at == PLACE_PARENT)
-		return emit_parent(dir, lister);
+	if (at < PLACE_CHILDREN)
+		return node_emit_dots(number_of(dir, dir->entry),
+				      parent_number(dir), at, lister);
 	return emit_child(dir, (uint32_t)(at - PLACE_CHILDREN), lister);
 }
 

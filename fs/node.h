@@ -48,4 +48,13 @@ static inline struct node node_brief(uint64_t number, mode_t mode)
 	return (struct node){ .attr = { .st_ino = number, .st_mode = mode } };
 }
 
+/* The places 0 and 1 of a directory: "." and "..". */
+static inline bool node_emit_dots(uint64_t self, uint64_t parent, off_t at,
+				  const struct lister *lister)
+{
+	struct node node = node_brief(at == 0 ? self : parent, S_IFDIR);
+
+	return lister->emit(lister->arg, at == 0 ? "." : "..", &node, at + 1);
+}
+
 #endif

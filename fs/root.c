@@ -25,9 +25,7 @@ enum {
 
 /* Places in the root: ".", "..", the text files, then the slots. */
 enum {
-	PLACE_SELF,
-	PLACE_PARENT,
-	PLACE_TEXTS,
+	PLACE_TEXTS = 2,
 	PLACE_SLOTS = PLACE_TEXTS + TEXT_FILES,
 };
 
@@ -69,7 +67,7 @@ void root_outlive_names(struct root *root)
 		(void)usleep((useconds_t)left * 1000); /* a signal is no harm */
 }
 
-static int refresh(struct root *root)
+int root_refresh(struct root *root)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 	int r;
@@ -86,7 +84,7 @@ int root_find(struct root *root, const char *name, struct snapshot *ret)
 {
 	int r;
 
-	r = refresh(root);
+	r = root_refresh(root);
 	if (r < 0)
 		return r;
 	return snapshots_find(root->context.snapshots, name, ret) ? 0 : -ENOENT;
@@ -103,9 +101,10 @@ static struct node root_node(struct root *root)
 	};
 }
 
-static struct node recorded_node(const struct snapshot *snapshot)
+static struct node recorded_node(const struct snapshot *snapshot,
+				 enum inode_view view)
 {
-	uint64_t number = inode_of_entry(snapshot->slot, 0);
+	uint64_t number = inode_of_directory(view, snapshot->slot, 0);
 
 	return (struct node){
 		.number = number,
@@ -118,9 +117,10 @@ static struct node recorded_node(const struct snapshot *snapshot)
 /* A directory that only the mounting user can enter, to learn what is wrong
  * with it, and remove. */
 static struct node unreadable_node(const struct root *root,
-				   const struct snapshot *snapshot)
+				   const struct snapshot *snapshot,
+				   enum inode_view view)
 {
-	uint64_t number = inode_of_entry(snapshot->slot, 0);
+	uint64_t number = inode_of_directory(view, snapshot->slot, 0);
 
 	return (struct node){
 		.number = number,
@@ -131,20 +131,22 @@ static struct node unreadable_node(const struct root *root,
 	};
 }
 
-/* A snapshot's own directory.  Its name may change. */
-static struct node snapshot_node(struct root *root,
-				 const struct snapshot *snapshot)
+/* Its name may change. */
+struct node root_snapshot_node(struct root *root,
+			       const struct snapshot *snapshot,
+			       enum inode_view view)
 {
 	struct inode inode = {
 		.kind = INODE_ENTRY,
+		.view = view,
 		.slot = snapshot->slot,
 	};
 	struct node node;
 
 	if (S_ISDIR(snapshot->root.mode))
-		return recorded_node(snapshot);
+		return recorded_node(snapshot, view);
 	if (contents_stat(root->context.contents, &inode, &node) < 0)
-		return unreadable_node(root, snapshot);
+		return unreadable_node(root, snapshot, view);
 	node.name_life = NODE_BRIEFLY;
 	return node;
 }
@@ -202,7 +204,7 @@ static int lookup_text(struct root *root, enum text_file file,
 	uint64_t version;
 	int r;
 
-	r = refresh(root);
+	r = root_refresh(root);
 	if (r < 0 && file == TEXT_LATEST)
 		return r;
 	if (!is_there(root, file))
@@ -227,7 +229,7 @@ static int lookup_name(struct root *root, const char *name, struct node *ret)
 	r = root_find(root, name, &snapshot);
 	if (r < 0)
 		return r;
-	*ret = snapshot_node(root, &snapshot);
+	*ret = root_snapshot_node(root, &snapshot, VIEW_NAME);
 	return 0;
 }
 
@@ -245,29 +247,22 @@ int root_stat(struct root *root, struct node *ret)
 {
 	int r;
 
-	r = refresh(root);
+	r = root_refresh(root);
 	if (r < 0)
 		return r;
 	*ret = root_node(root);
 	return 0;
 }
 
-int root_stat_snapshot(struct root *root, uint32_t slot, struct node *ret)
+int root_stat_snapshot(struct root *root, uint32_t slot, enum inode_view view,
+		       struct node *ret)
 {
 	struct snapshot snapshot;
 
 	if (!snapshots_get(root->context.snapshots, slot, &snapshot))
 		return -ESTALE;
-	*ret = snapshot_node(root, &snapshot);
+	*ret = root_snapshot_node(root, &snapshot, view);
 	return 0;
-}
-
-static bool emit_dots(off_t at, const struct lister *lister)
-{
-	struct node node = node_brief(INODE_ROOT_NUMBER, S_IFDIR);
-
-	return lister->emit(lister->arg, at == PLACE_SELF ? "." : "..", &node,
-			    at + 1);
 }
 
 static bool emit_text(struct root *root, off_t at,
@@ -309,11 +304,12 @@ int root_list(struct root *root, off_t at, const struct lister *lister)
 {
 	int r;
 
-	r = refresh(root);
+	r = root_refresh(root);
 	if (r < 0)
 		return r;
 	for (; at < PLACE_TEXTS; at++)
-		if (!emit_dots(at, lister))
+		if (!node_emit_dots(INODE_ROOT_NUMBER, INODE_ROOT_NUMBER, at,
+				    lister))
 			return 0;
 	for (; at < PLACE_SLOTS; at++)
 		if (!emit_text(root, at, lister))

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "attr.h"
+#include "inode.h"
 #include "status.h"
 #include "texts.h"
 
@@ -44,9 +45,18 @@ int root_lookup(struct root *root, const char *name, struct node *ret);
 /* List from the place @at, which is not negative. */
 int root_list(struct root *root, off_t at, const struct lister *lister);
 
-/* The directory of the snapshot in @slot, and one version of a text file;
- * -ESTALE when there is none, or none any more. */
-int root_stat_snapshot(struct root *root, uint32_t slot, struct node *ret);
+/* Look whether the store changed; every answer about names begins with it. */
+int root_refresh(struct root *root);
+
+/* The directory of a snapshot, as found by @view. */
+struct node root_snapshot_node(struct root *root,
+			       const struct snapshot *snapshot,
+			       enum inode_view view);
+
+/* The same for the snapshot in @slot, and one version of a text file; -ESTALE
+ * when there is none, or none any more. */
+int root_stat_snapshot(struct root *root, uint32_t slot, enum inode_view view,
+		       struct node *ret);
 int root_stat_text(struct root *root, unsigned file, uint64_t version,
 		   struct node *ret);
 

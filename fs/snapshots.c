@@ -319,6 +319,62 @@ bool snapshots_find(struct snapshots *snapshots, const char *name,
 	return true;
 }
 
+bool snapshots_find_id(struct snapshots *snapshots, const char *id,
+		       struct snapshot *ret)
+{
+	uint32_t number;
+	LOCKED(&snapshots->lock);
+
+	if (!find_id(snapshots, snapshots->slot_count, id, &number) ||
+	    !snapshots->slots[number].present)
+		return false;
+	copy_slot(snapshots, number, ret);
+	return true;
+}
+
+static bool is_newer(const struct slot *a, const struct slot *b)
+{
+	return is_after(a->created_at, b->created_at) ||
+	       (!is_after(b->created_at, a->created_at) &&
+		strcmp(a->id, b->id) > 0);
+}
+
+/* The newest snapshot that was made in [@from, @to]. */
+static bool find_between(struct snapshots *snapshots, struct timespec from,
+			 struct timespec to, struct snapshot *ret)
+{
+	const struct slot *newest = NULL, *slot;
+	uint32_t i;
+	LOCKED(&snapshots->lock);
+
+	for (i = 0; i < snapshots->slot_count; i++) {
+		slot = &snapshots->slots[i];
+		if (!slot->present || is_after(from, slot->created_at) ||
+		    is_after(slot->created_at, to))
+			continue;
+		if (!newest || is_newer(slot, newest))
+			newest = slot;
+	}
+	if (!newest)
+		return false;
+	copy_slot(snapshots, (uint32_t)(newest - snapshots->slots), ret);
+	return true;
+}
+
+bool snapshots_find_moment(struct snapshots *snapshots, struct timespec moment,
+			   struct snapshot *ret)
+{
+	return find_between(snapshots, moment, moment, ret);
+}
+
+bool snapshots_find_second(struct snapshots *snapshots, time_t second,
+			   struct snapshot *ret)
+{
+	struct timespec first = { second, 0 }, last = { second, 999999999 };
+
+	return find_between(snapshots, first, last, ret);
+}
+
 bool snapshots_get(struct snapshots *snapshots, uint32_t slot,
 		   struct snapshot *ret)
 {

@@ -49,6 +49,15 @@ int snapshots_refresh(struct snapshots *snapshots, struct rvs_error *err);
 bool snapshots_find(struct snapshots *snapshots, const char *name,
 		    struct snapshot *ret);
 
+/* The same by its id; by the moment it was made; by the second: the newest of
+ * those that it fits. */
+bool snapshots_find_id(struct snapshots *snapshots, const char *id,
+		       struct snapshot *ret);
+bool snapshots_find_moment(struct snapshots *snapshots, struct timespec moment,
+			   struct snapshot *ret);
+bool snapshots_find_second(struct snapshots *snapshots, time_t second,
+			   struct snapshot *ret);
+
 /* The snapshot in @slot, deleted or not; false for a slot not given yet. */
 bool snapshots_get(struct snapshots *snapshots, uint32_t slot,
 		   struct snapshot *ret);

@@ -11,11 +11,13 @@
 #include <rvs/tree.h>
 
 #include "cleanup.h"
+#include "aliases.h"
 #include "commands.h"
 #include "contents.h"
 #include "control.h"
 #include "damage.h"
 #include "errors.h"
+#include "hidden.h"
 #include "inode.h"
 #include "jobs.h"
 #include "log.h"
@@ -43,6 +45,7 @@ struct view {
 	struct commands *commands;
 	struct totals *totals;
 	struct root *root;
+	struct aliases aliases;
 };
 
 static void note_record(void *arg, const char *directory, const char *reason)
@@ -125,6 +128,7 @@ static bool make_root(struct view *view)
 		return false;
 	clock_gettime(CLOCK_REALTIME, &context.status.mounted_at);
 	view->root = root_new(&context);
+	view->aliases = (struct aliases){ view->root, view->snapshots };
 	return view->root;
 }
 
@@ -174,13 +178,46 @@ static int conclude(struct view *view, int status)
 	return -error_errno(status);
 }
 
+/* A directory that is found by name: its own attributes. */
+static int stat_hidden(struct view *view, enum inode_hidden hidden,
+		       struct node *ret)
+{
+	int r;
+
+	r = root_refresh(view->root);
+	if (r < 0)
+		return r;
+	*ret = hidden_node(hidden, &view->options.owner,
+			   snapshots_changed_at(view->snapshots));
+	return 0;
+}
+
+static int lookup_root(struct view *view, const char *name, struct node *ret)
+{
+	enum inode_hidden hidden;
+
+	if (hidden_named(name, &hidden))
+		return stat_hidden(view, hidden, ret);
+	return root_lookup(view->root, name, ret);
+}
+
+static int lookup_hidden(struct view *view, enum inode_hidden hidden,
+			 const char *name, struct node *ret)
+{
+	if (hidden == HIDDEN_BY_ID || hidden == HIDDEN_BY_TIME)
+		return aliases_lookup(&view->aliases, hidden, name, ret);
+	return -ENOENT;
+}
+
 int view_lookup(struct view *view, uint64_t parent, const char *name,
 		struct node *ret)
 {
 	struct inode dir = inode_parse(parent);
 
 	if (dir.kind == INODE_ROOT)
-		return root_lookup(view->root, name, ret);
+		return lookup_root(view, name, ret);
+	if (dir.kind == INODE_HIDDEN)
+		return lookup_hidden(view, dir.hidden, name, ret);
 	if (dir.kind == INODE_ENTRY)
 		return contents_lookup(view->contents, &dir, name, ret);
 	return -ENOTDIR;
@@ -191,7 +228,7 @@ static int stat_entry(struct view *view, const struct inode *inode,
 {
 	if (inode->index)
 		return contents_stat(view->contents, inode, ret);
-	return root_stat_snapshot(view->root, inode->slot, ret);
+	return root_stat_snapshot(view->root, inode->slot, inode->view, ret);
 }
 
 int view_stat(struct view *view, uint64_t number, struct node *ret)
@@ -200,12 +237,22 @@ int view_stat(struct view *view, uint64_t number, struct node *ret)
 
 	if (inode.kind == INODE_ROOT)
 		return root_stat(view->root, ret);
+	if (inode.kind == INODE_HIDDEN)
+		return stat_hidden(view, inode.hidden, ret);
 	if (inode.kind == INODE_ENTRY)
 		return stat_entry(view, &inode, ret);
 	if (inode.kind == INODE_TEXT)
 		return root_stat_text(view->root, inode.file, inode.version,
 				      ret);
 	return -ESTALE;
+}
+
+static int list_hidden(struct view *view, enum inode_hidden hidden, off_t at,
+		       const struct lister *lister)
+{
+	if (hidden == HIDDEN_BY_ID || hidden == HIDDEN_BY_TIME)
+		return aliases_list(&view->aliases, hidden, at, lister);
+	return 0;
 }
 
 int view_list(struct view *view, uint64_t number, off_t at,
@@ -217,6 +264,8 @@ int view_list(struct view *view, uint64_t number, off_t at,
 		return -EINVAL;
 	if (dir.kind == INODE_ROOT)
 		return root_list(view->root, at, lister);
+	if (dir.kind == INODE_HIDDEN)
+		return list_hidden(view, dir.hidden, at, lister);
 	if (dir.kind == INODE_ENTRY)
 		return contents_list(view->contents, &dir, at, lister);
 	return -ENOTDIR;
@@ -438,10 +487,11 @@ int view_rmdir(struct view *view, uint64_t parent, const char *name,
 	       const struct canceller *canceller)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
+	enum inode_hidden hidden;
 	struct snapshot snapshot;
 	int r;
 
-	if (parent != INODE_ROOT_NUMBER)
+	if (parent != INODE_ROOT_NUMBER || hidden_named(name, &hidden))
 		return -EROFS;
 	r = root_find(view->root, name, &snapshot);
 	if (r < 0)
@@ -456,12 +506,14 @@ int view_rename(struct view *view, uint64_t parent, const char *name,
 		const struct canceller *canceller)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
+	enum inode_hidden hidden;
 	struct snapshot snapshot;
 	int r;
 
 	if (parent != INODE_ROOT_NUMBER || new_parent != INODE_ROOT_NUMBER)
 		return -EROFS;
-	if (control_file_named(name) != TEXT_FILES)
+	if (control_file_named(name) != TEXT_FILES ||
+	    hidden_named(name, &hidden))
 		return -EROFS;
 	r = root_find(view->root, name, &snapshot);
 	if (r < 0)

@@ -1,8 +1,10 @@
 /*
  * View: the virtual tree that the mount shows, without a word of FUSE.
  *
- *   /                the snapshots, latest, .create, .status and their like
- *   /SNAPSHOT/...    the files of a snapshot
+ *   /                    the snapshots, latest, .create, .status and their like
+ *   /SNAPSHOT/...        the files of a snapshot
+ *   /.by-id/ID/...       the same by the snapshot's id
+ *   /.by-time/TIME/...   the same by the time it was made
  *
  * Functions return 0, a documented positive answer, or a negative errno.  A
  * manifest is loaded when its snapshot is entered, not by a listing of the

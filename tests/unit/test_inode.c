@@ -1,6 +1,5 @@
 /*
- * Goal: every number leads back to what it was made of, no two things share
- * one, and numbers that were never given out are told.
+ * Goal: inode numbers stand for one thing each, and come back as that.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,68 +9,104 @@
 
 #include "inode.h"
 
-#define LENGTH(array) (sizeof(array) / sizeof(*(array)))
-
 static const uint32_t slots[] = { 0, 1, 77, INODE_SLOT_MAX };
-static const uint32_t indexes[] = { 0, 1, 1 << 20, UINT32_MAX };
-static const uint64_t versions[] = { 0, 1, UINT32_MAX, INODE_VERSION_MAX };
+static const uint32_t indices[] = { 0, 1, 2, 5, 1u << 31, UINT32_MAX };
 
-static void test_entries_come_back(void **state)
+#define EACH(i, array) \
+	(i = 0; i < sizeof(array) / sizeof((array)[0]); i++)
+
+static void test_snapshots_things_come_back(void **state)
 {
-	for (size_t s = 0; s < LENGTH(slots); s++)
-		for (size_t i = 0; i < LENGTH(indexes); i++) {
-			uint64_t number = inode_of_entry(slots[s], indexes[i]);
-			struct inode inode = inode_parse(number);
+	size_t i, j, view;
 
-			assert_int_equal(inode.kind, INODE_ENTRY);
-			assert_int_equal(inode.slot, slots[s]);
-			assert_int_equal(inode.index, indexes[i]);
+	for EACH(i, slots)
+		for EACH(j, indices) {
+			struct inode inode = inode_parse(
+				inode_of_history(slots[i], indices[j]));
+
+			assert_int_equal(inode.kind, INODE_HISTORY);
+			assert_int_equal(inode.slot, slots[i]);
+			assert_int_equal(inode.index, indices[j]);
+			inode = inode_parse(
+				inode_of_raw(slots[i], indices[j]));
+			assert_int_equal(inode.kind, INODE_RAW);
+			assert_int_equal(inode.slot, slots[i]);
+			assert_int_equal(inode.index, indices[j]);
+			for (view = 0; view < VIEW_ENTRIES; view++) {
+				inode = inode_parse(inode_of_directory(
+					(enum inode_view)view, slots[i],
+					indices[j]));
+				assert_int_equal(inode.kind, INODE_ENTRY);
+				assert_int_equal(inode.view, view);
+				assert_int_equal(inode.slot, slots[i]);
+				assert_int_equal(inode.index, indices[j]);
+			}
 		}
+}
+
+static void test_entry_is_the_directory_found_by_name(void **state)
+{
+	assert_int_equal(inode_of_entry(3, 9),
+			 inode_of_directory(VIEW_NAME, 3, 9));
+	assert_int_not_equal(inode_of_entry(3, 9),
+			     inode_of_directory(VIEW_ID, 3, 9));
 }
 
 static void test_texts_come_back(void **state)
 {
-	for (unsigned file = 0; file <= INODE_FILE_MAX; file++)
-		for (size_t v = 0; v < LENGTH(versions); v++) {
-			uint64_t number = inode_of_text(file, versions[v]);
-			struct inode inode = inode_parse(number);
+	struct inode inode = inode_parse(inode_of_text(7, 123456));
 
-			assert_int_equal(inode.kind, INODE_TEXT);
-			assert_int_equal(inode.file, file);
-			assert_int_equal(inode.version, versions[v]);
-		}
+	assert_int_equal(inode.kind, INODE_TEXT);
+	assert_int_equal(inode.file, 7);
+	assert_int_equal(inode.version, 123456);
+	inode = inode_parse(inode_of_text(INODE_FILE_MAX, INODE_VERSION_MAX));
+	assert_int_equal(inode.kind, INODE_TEXT);
+	assert_int_equal(inode.version, INODE_VERSION_MAX);
 }
 
-/* What comes back as it was cannot share its number: only the kinds are left to
- * tell apart, at their ends. */
-static void test_kinds_do_not_meet(void **state)
+static void test_hidden_directories_come_back(void **state)
 {
+	unsigned i;
+
 	assert_int_equal(inode_parse(INODE_ROOT_NUMBER).kind, INODE_ROOT);
-	assert_true(inode_of_entry(0, 0) > INODE_ROOT_NUMBER);
-	assert_true(inode_of_entry(INODE_SLOT_MAX, UINT32_MAX) <
-		    inode_of_text(0, 0));
-	/* Some programs take inode numbers for signed. */
-	assert_true(inode_of_text(INODE_FILE_MAX, INODE_VERSION_MAX) <=
-		    INT64_MAX);
+	for (i = 0; i < HIDDEN_DIRECTORIES; i++) {
+		uint64_t number = inode_of_hidden((enum inode_hidden)i);
+		struct inode inode = inode_parse(number);
+
+		assert_int_not_equal(number, INODE_ROOT_NUMBER);
+		assert_int_equal(inode.kind, INODE_HIDDEN);
+		assert_int_equal(inode.hidden, i);
+	}
 }
 
-static void test_other_numbers_are_unknown(void **state)
+/* Also: all numbers are positive for programs that take them for signed. */
+static void test_foreign_numbers_are_unknown(void **state)
 {
-	static const uint64_t numbers[] = { 0, 2, UINT32_MAX,
-					    (uint64_t)INT64_MAX + 1,
-					    UINT64_MAX };
+	const uint64_t foreign[] = {
+		0,
+		inode_of_hidden((enum inode_hidden)HIDDEN_DIRECTORIES),
+		UINT32_MAX,
+		UINT64_C(1) << 58, /* a view of no snapshot */
+		UINT64_C(15) << 58 | UINT64_C(1) << 32,
+		UINT64_C(1) << 63,
+		UINT64_MAX,
+	};
+	size_t i;
 
-	for (size_t i = 0; i < LENGTH(numbers); i++)
-		assert_int_equal(inode_parse(numbers[i]).kind, INODE_UNKNOWN);
+	for EACH(i, foreign)
+		assert_int_equal(inode_parse(foreign[i]).kind, INODE_UNKNOWN);
+	assert_true((int64_t)inode_of_raw(INODE_SLOT_MAX, UINT32_MAX) > 0);
+	assert_true((int64_t)inode_of_text(15, INODE_VERSION_MAX) > 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entries_come_back),
+		cmocka_unit_test(test_snapshots_things_come_back),
+		cmocka_unit_test(test_entry_is_the_directory_found_by_name),
 		cmocka_unit_test(test_texts_come_back),
-		cmocka_unit_test(test_kinds_do_not_meet),
-		cmocka_unit_test(test_other_numbers_are_unknown),
+		cmocka_unit_test(test_hidden_directories_come_back),
+		cmocka_unit_test(test_foreign_numbers_are_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
