@@ -279,6 +279,19 @@ int contents_list(struct contents *contents, const struct inode *dir, off_t at,
 	return 0;
 }
 
+int contents_path(struct contents *contents, const struct inode *inode,
+		  char **ret)
+{
+	CLEANUP(leave) struct position position = POSITION_INIT;
+	int r;
+
+	r = enter(contents, inode, &position);
+	if (r < 0)
+		return r;
+	*ret = rvs_tree_path(position.tree, position.index);
+	return *ret ? 0 : -ENOMEM;
+}
+
 int contents_readlink(struct contents *contents, const struct inode *inode,
 		      char **ret)
 {

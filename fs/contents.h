@@ -44,6 +44,10 @@ int contents_stat(struct contents *contents, const struct inode *inode,
 int contents_list(struct contents *contents, const struct inode *dir, off_t at,
 		  const struct lister *lister);
 
+/* Where the entry lies in its snapshot, malloc'ed; "." for the root. */
+int contents_path(struct contents *contents, const struct inode *inode,
+		  char **ret);
+
 /* The target of a symbolic link, malloc'ed. */
 int contents_readlink(struct contents *contents, const struct inode *inode,
 		      char **ret);

@@ -18,6 +18,7 @@
 #include "damage.h"
 #include "errors.h"
 #include "hidden.h"
+#include "history.h"
 #include "inode.h"
 #include "jobs.h"
 #include "log.h"
@@ -46,6 +47,7 @@ struct view {
 	struct totals *totals;
 	struct root *root;
 	struct aliases aliases;
+	struct history *history;
 };
 
 static void note_record(void *arg, const char *directory, const char *reason)
@@ -132,6 +134,21 @@ static bool make_root(struct view *view)
 	return view->root;
 }
 
+static bool make_history(struct view *view)
+{
+	struct history_context context = {
+		.store = view->store,
+		.root = view->root,
+		.snapshots = view->snapshots,
+		.contents = view->contents,
+		.log = view->options.log,
+		.owner = view->options.owner,
+	};
+
+	view->history = history_new(&context);
+	return view->history;
+}
+
 struct view *view_new(struct rvs_store *store,
 		      const struct view_options *options)
 {
@@ -142,7 +159,7 @@ struct view *view_new(struct rvs_store *store,
 	view->store = store;
 	view->options = *options;
 	if (make_logs(view) && make_snapshots(view) && make_contents(view) &&
-	    make_commands(view) && make_root(view))
+	    make_commands(view) && make_root(view) && make_history(view))
 		return view;
 	view_free(view);
 	return NULL;
@@ -154,6 +171,7 @@ void view_free(struct view *view)
 		return;
 	if (view->jobs)
 		jobs_stop(view->jobs);
+	history_free(view->history);
 	root_free(view->root);
 	totals_free(view->totals);
 	contents_free(view->contents);
@@ -182,8 +200,11 @@ static int conclude(struct view *view, int status)
 static int stat_hidden(struct view *view, enum inode_hidden hidden,
 		       struct node *ret)
 {
+	const struct inode inode = { .kind = INODE_HIDDEN, .hidden = hidden };
 	int r;
 
+	if (hidden == HIDDEN_HISTORY)
+		return history_stat(view->history, &inode, ret);
 	r = root_refresh(view->root);
 	if (r < 0)
 		return r;
@@ -201,12 +222,18 @@ static int lookup_root(struct view *view, const char *name, struct node *ret)
 	return root_lookup(view->root, name, ret);
 }
 
-static int lookup_hidden(struct view *view, enum inode_hidden hidden,
+static int lookup_hidden(struct view *view, const struct inode *dir,
 			 const char *name, struct node *ret)
 {
-	if (hidden == HIDDEN_BY_ID || hidden == HIDDEN_BY_TIME)
-		return aliases_lookup(&view->aliases, hidden, name, ret);
-	return -ENOENT;
+	switch (dir->hidden) {
+	case HIDDEN_BY_ID:
+	case HIDDEN_BY_TIME:
+		return aliases_lookup(&view->aliases, dir->hidden, name, ret);
+	case HIDDEN_HISTORY:
+		return history_lookup(view->history, dir, name, ret);
+	default:
+		return -ENOENT;
+	}
 }
 
 int view_lookup(struct view *view, uint64_t parent, const char *name,
@@ -217,7 +244,9 @@ int view_lookup(struct view *view, uint64_t parent, const char *name,
 	if (dir.kind == INODE_ROOT)
 		return lookup_root(view, name, ret);
 	if (dir.kind == INODE_HIDDEN)
-		return lookup_hidden(view, dir.hidden, name, ret);
+		return lookup_hidden(view, &dir, name, ret);
+	if (dir.kind == INODE_HISTORY)
+		return history_lookup(view->history, &dir, name, ret);
 	if (dir.kind == INODE_ENTRY)
 		return contents_lookup(view->contents, &dir, name, ret);
 	return -ENOTDIR;
@@ -239,6 +268,8 @@ int view_stat(struct view *view, uint64_t number, struct node *ret)
 		return root_stat(view->root, ret);
 	if (inode.kind == INODE_HIDDEN)
 		return stat_hidden(view, inode.hidden, ret);
+	if (inode.kind == INODE_HISTORY)
+		return history_stat(view->history, &inode, ret);
 	if (inode.kind == INODE_ENTRY)
 		return stat_entry(view, &inode, ret);
 	if (inode.kind == INODE_TEXT)
@@ -247,12 +278,18 @@ int view_stat(struct view *view, uint64_t number, struct node *ret)
 	return -ESTALE;
 }
 
-static int list_hidden(struct view *view, enum inode_hidden hidden, off_t at,
+static int list_hidden(struct view *view, const struct inode *dir, off_t at,
 		       const struct lister *lister)
 {
-	if (hidden == HIDDEN_BY_ID || hidden == HIDDEN_BY_TIME)
-		return aliases_list(&view->aliases, hidden, at, lister);
-	return 0;
+	switch (dir->hidden) {
+	case HIDDEN_BY_ID:
+	case HIDDEN_BY_TIME:
+		return aliases_list(&view->aliases, dir->hidden, at, lister);
+	case HIDDEN_HISTORY:
+		return history_list(view->history, dir, at, lister);
+	default:
+		return 0;
+	}
 }
 
 int view_list(struct view *view, uint64_t number, off_t at,
@@ -265,7 +302,9 @@ int view_list(struct view *view, uint64_t number, off_t at,
 	if (dir.kind == INODE_ROOT)
 		return root_list(view->root, at, lister);
 	if (dir.kind == INODE_HIDDEN)
-		return list_hidden(view, dir.hidden, at, lister);
+		return list_hidden(view, &dir, at, lister);
+	if (dir.kind == INODE_HISTORY)
+		return history_list(view->history, &dir, at, lister);
 	if (dir.kind == INODE_ENTRY)
 		return contents_list(view->contents, &dir, at, lister);
 	return -ENOTDIR;

@@ -5,6 +5,7 @@
  *   /SNAPSHOT/...        the files of a snapshot
  *   /.by-id/ID/...       the same by the snapshot's id
  *   /.by-time/TIME/...   the same by the time it was made
+ *   /.history/PATH/TIME  what lay at a path, each version once
  *
  * Functions return 0, a documented positive answer, or a negative errno.  A
  * manifest is loaded when its snapshot is entered, not by a listing of the

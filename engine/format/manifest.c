@@ -732,7 +732,7 @@ static int read_end(struct rvs_manifest_reader *reader, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	if (reader->alone)
-		return 0;
+		return reader->input.end(reader->input.arg, err);
 	if (reader->depth == 0)
 		return corrupt(err, "it closes a directory that is not open");
 	(void)last_name(reader); /* forgets the names of this directory */

@@ -134,9 +134,10 @@ int rvs_manifest_read_end(struct rvs_manifest_reader *reader,
 			  struct rvs_error *err);
 
 /*
- * Read one segment by itself, for the sake of its extents: what directory its
- * nodes lie in, and where in a file its first extents lie, is not known, so
- * extents count from 0 there and those rules are not checked.
+ * Read one segment by itself: what directory its nodes lie in, and where in a
+ * file its first extents lie, is not known, so extents count from 0 there,
+ * directories may end that did not begin, and neither these rules nor names are
+ * checked.
  */
 int rvs_manifest_read_alone(const struct rvs_manifest_input *input,
 			    const void *bytes, size_t len,
