@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include <rvs/job.h>
+#include <rvs/schedule.h>
 
 #include "command.h"
+#include "keep.h"
 #include "output.h"
 #include "progress.h"
 
@@ -55,18 +57,35 @@ static void on_verdict(void *arg, const struct rvs_verdict *verdict)
 			     *verdict->reasons ? "  " : "", verdict->reasons);
 }
 
-static int prune(const char *path, const struct rvs_policy *policy,
-		 bool dry_run, bool json)
+/* The policy that was given, else the store's. */
+static int find_policy(struct rvs_store *store, const struct keep *keep,
+		       struct rvs_policy *ret, struct rvs_error *err)
+{
+	struct rvs_plan plan = { NULL, NULL };
+	int r = *keep->text ? 0 : rvs_plan_read(store, &plan, err);
+
+	if (r == 0)
+		r = rvs_policy_parse(plan.policy ? plan.policy : keep->text,
+				     ret, err);
+	rvs_plan_done(&plan);
+	return r;
+}
+
+static int prune(const char *path, const struct keep *keep, bool dry_run,
+		 bool json)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
+	struct rvs_policy policy = { .last = 0 };
 	json_t *array = json ? json_array() : NULL;
 	uint64_t deleted = 0;
 	int code;
 	struct rvs_store *store = open_store(path, &code);
 
-	if (store && rvs_prune(store, policy, dry_run, on_verdict, array,
-			       &deleted, &err) < 0)
+	if (store && (find_policy(store, keep, &policy, &err) < 0 ||
+		      rvs_prune(store, &policy, dry_run, on_verdict, array,
+				&deleted, &err) < 0))
 		code = report_error(&err);
+	rvs_policy_done(&policy);
 	rvs_store_close(store);
 	if (json && code == EXIT_DONE)
 		return print_json(array, JSON_INDENT(2));
@@ -79,60 +98,27 @@ static int prune(const char *path, const struct rvs_policy *policy,
 
 static int run_prune(int argc, char **argv)
 {
-	enum { LAST = 256, HOURLY, DAILY, WEEKLY, MONTHLY, YEARLY, WITHIN, NAME,
-	       DRY_RUN };
+	enum { DRY_RUN = 256 };
 	static const struct option options[] = {
-		{ "keep-last", required_argument, NULL, LAST },
-		{ "keep-hourly", required_argument, NULL, HOURLY },
-		{ "keep-daily", required_argument, NULL, DAILY },
-		{ "keep-weekly", required_argument, NULL, WEEKLY },
-		{ "keep-monthly", required_argument, NULL, MONTHLY },
-		{ "keep-yearly", required_argument, NULL, YEARLY },
-		{ "keep-within", required_argument, NULL, WITHIN },
-		{ "keep-name", required_argument, NULL, NAME },
+		KEEP_OPTIONS,
 		{ "dry-run", no_argument, NULL, DRY_RUN },
 		{ 0 },
 	};
-	const char **names = calloc((size_t)argc, sizeof(*names));
-	struct rvs_policy policy = { .names = names };
-	unsigned *const counts[] = { &policy.last,   &policy.hourly,
-				     &policy.daily,  &policy.weekly,
-				     &policy.monthly, &policy.yearly };
+	struct keep keep = { "" };
 	bool json = false, dry_run = false;
 	int c;
 
-	while ((c = next_option(argc, argv, options, &json)) != -1) {
-		if (c >= LAST && c <= YEARLY)
-			*counts[c - LAST] = (unsigned)parse_number(
-				optarg, 0, 1000000, options[c - LAST].name);
-		if (c == WITHIN)
-			policy.within_s = parse_duration(
-				optarg, INT64_MAX, "--keep-within");
-		if (c == NAME && names)
-			names[policy.name_count++] = optarg;
-		dry_run |= c == DRY_RUN;
-	}
-	c = prune(argv[optind], &policy, dry_run, json);
-	free(names);
-	return c;
+	while ((c = next_option(argc, argv, options, &json)) != -1)
+		dry_run |= !add_keep(&keep, c, optarg);
+	return prune(argv[optind], &keep, dry_run, json);
 }
 
 const struct command command_prune = {
 	.name = "prune",
-	.arguments = "STORE [--keep-last N] [--keep-hourly N] [--keep-daily N] "
-		     "[--keep-weekly N] [--keep-monthly N] [--keep-yearly N] "
-		     "[--keep-within DURATION] [--keep-name GLOB]... "
-		     "[--dry-run] [--json]",
-	.summary = "delete the snapshots that no rule keeps",
-	.options =
-		"  --keep-last N            the newest N\n"
-		"  --keep-hourly N          the newest of each of the last N "
-		"hours that have one;\n"
-		"                           so -daily, -weekly, -monthly, "
-		"-yearly (UTC)\n"
-		"  --keep-within DURATION   all younger than 90m, 36h, 7d, 4w, "
-		"6M, 2y\n"
-		"  --keep-name GLOB         those so named; may be repeated\n"
+	.arguments = "STORE " KEEP_ARGUMENTS " [--dry-run] [--json]",
+	.summary = "delete the snapshots that no rule keeps; without a rule "
+		   "those of `policy`",
+	.options = KEEP_HELP
 		"  --dry-run                only say what would go, and why "
 		"others stay\n",
 	.min_arguments = 1,

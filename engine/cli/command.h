@@ -38,7 +38,8 @@ struct command {
 extern const struct command command_init, command_create, command_list,
 	command_show, command_ls, command_cat, command_restore, command_verify,
 	command_rename, command_pin, command_unpin, command_delete,
-	command_prune, command_collect, command_diff, command_stats;
+	command_prune, command_collect, command_diff, command_stats,
+	command_schedule, command_policy, command_tick;
 
 /* The command that is running, for its usage message. */
 void set_command(const struct command *command);

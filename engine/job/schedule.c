@@ -63,7 +63,7 @@ static int64_t offset_at(time_t time)
 	return localtime_r(&time, &tm) ? tm.tm_gmtoff : 0;
 }
 
-/* When the offset becomes @after, between two times on whose sides it differs. */
+/* When the offset becomes @after, which it is at @high and not at @low. */
 static time_t transition(time_t low, time_t high, int64_t after)
 {
 	while (high - low > 1) {
@@ -77,8 +77,8 @@ static time_t transition(time_t low, time_t high, int64_t after)
 	return high;
 }
 
-/* The first time at which the wall shows @wall, or has skipped it.  No zone is a
- * day away from Greenwich, or changes twice in two days. */
+/* The first time at which the wall shows @wall, or has skipped it.  No zone is
+ * a day away from Greenwich, or changes twice in two days. */
 static time_t time_of_wall(int64_t wall)
 {
 	time_t low = (time_t)wall - DAY, high = (time_t)wall + DAY, changed;
@@ -124,7 +124,7 @@ static time_t next_minute(time_t after)
 {
 	int64_t wall = after + offset_at(after);
 
-	return after + MINUTE - (time_t)(wall - floor_div(wall, MINUTE) * MINUTE);
+	return after + (time_t)((floor_div(wall, MINUTE) + 1) * MINUTE - wall);
 }
 
 /* At every hour: whenever the wall shows one of the minutes, in an hour that

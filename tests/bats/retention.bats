@@ -241,7 +241,7 @@ intact() {
   chain 2
   expect 0 ruvsnap prune "$store" --keep-last 2
   intact s1 s2
-  expect 0 ruvsnap prune "$store" --keep-name 'no such name'
+  expect 0 ruvsnap prune "$store" --keep-name no-such-name
   assert_equal "$(names_of "$store")" ''
   expect 0 ruvsnap prune "$store" --keep-last 2
 }

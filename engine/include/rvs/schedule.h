@@ -65,8 +65,8 @@ struct rvs_plan {
 	char *policy;   /* text of rvs_policy_parse(), or NULL */
 };
 
-/* What is in force now, whoever changed it since the store was opened.  @ret is
- * for rvs_plan_done(). */
+/* What is in force now, whoever changed it since the store was opened.  A change
+ * changes the store's generation, too.  @ret is for rvs_plan_done(). */
 int rvs_plan_read(struct rvs_store *store, struct rvs_plan *ret,
 		  struct rvs_error *err);
 void rvs_plan_done(struct rvs_plan *plan);
