@@ -141,12 +141,15 @@ int rvs_collect(struct rvs_store *store, bool dry_run, bool wait,
 int rvs_collect_soon(struct rvs_store *store, struct rvs_error *err)
 {
 	struct rvs_backend *backend = store->backend;
-	/* Word first: whoever holds the lock may be about to end. */
-	int r = rvs_backend_write_object(backend, ASKED_NAME, "", 0, err);
+	/* Word first: whoever holds the lock may be about to end.  A full disk
+	 * may have no room for it, and is no reason not to collect. */
+	int asked = rvs_backend_write_object(backend, ASKED_NAME, "", 0, err);
+	int r;
 
-	if (r == 0)
-		r = rvs_collect(store, false, false, NULL, NULL, err);
-	return r == RVS_ERR_BUSY ? 0 : r;
+	if (asked < 0 && asked != RVS_ERR_NO_SPACE)
+		return asked;
+	r = rvs_collect(store, false, false, NULL, NULL, err);
+	return r == RVS_ERR_BUSY ? asked : r;
 }
 
 int rvs_collect_if_asked(struct rvs_store *store, struct rvs_error *err)

@@ -8,27 +8,26 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "collect.h"
 #include "prune.h"
 #include "retention.h"
 #include "retire.h"
 
-/* One that somebody else deleted meanwhile is gone as well. */
 static int retire_others(struct rvs_store *store,
 			 const struct rvs_snapshot_list *list,
 			 const struct rvs_keep *keeps, struct rvs_error *err)
 {
-	size_t i;
-	int r = 0;
+	RVS_CLEANUP(rvs_cleanup_free)
+	const char **ids = calloc(list->count, sizeof(*ids));
+	struct rvs_retire_options options = { .ids = ids,
+					      .spare_pinned = true };
+	size_t i, retired;
 
-	for (i = 0; i < list->count && r == 0; i++) {
-		if (keeps[i].keep)
-			continue;
-		r = rvs_retire(store, list->items[i].id, err);
-		if (r == RVS_ERR_NOT_FOUND)
-			r = 0;
-	}
-	return r;
+	if (!ids)
+		return rvs_error_no_memory(err);
+	for (i = 0; i < list->count; i++)
+		if (!keeps[i].keep)
+			ids[options.count++] = list->items[i].id;
+	return rvs_retire(store, &options, &retired, err);
 }
 
 int rvs_prune_at(struct rvs_store *store, const struct rvs_policy *policy,
@@ -67,8 +66,7 @@ int rvs_prune_at(struct rvs_store *store, const struct rvs_policy *policy,
 		*ret_deleted = going;
 	if (dry_run || going == 0)
 		return 0;
-	r = retire_others(store, &list, keeps, err);
-	return r < 0 ? r : rvs_collect_soon(store, err);
+	return retire_others(store, &list, keeps, err);
 }
 
 int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,

@@ -339,6 +339,22 @@ unlist() {
   expect 0 ruvsnap verify "$store"
 }
 
+@test "labels that cannot be written: room is made first, then they are" {
+  make_store "$store" "$src" one
+  echo more >"$src/more"
+  ruvsnap create "$store" two >/dev/null
+  echo still more >"$src/more"
+  ruvsnap create "$store" three >/dev/null
+  ruvsnap rename "$store" three third
+  # The first thing that is renamed is the new labels.json: no room for it.
+  expect 0 strace -f -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=rename,renameat,renameat2 \
+    -e inject=rename,renameat,renameat2:error=ENOSPC:when=1 "$RUVSNAP" prune "$store" --keep-last 1
+  assert_has "$(grep INJECTED "$BATS_TEST_TMPDIR/calls")" labels.json
+  assert_equal "$(names_of "$store")" third
+  assert_equal "$(jq -r 'map(.name) | .[]' "$store/labels.json")" third
+  expect 0 ruvsnap verify "$store"
+}
+
 # --- readers of what goes ----------------------------------------------------
 
 # large_pair: two snapshots, the first with 48 MB of its own.
