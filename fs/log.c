@@ -6,9 +6,9 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse_log.h>
+#include <rvs/printable.h>
 
 #include "cleanup.h"
-#include "printable.h"
 
 __attribute__((format(printf, 2, 0))) static void
 libfuse_to_syslog(enum fuse_log_level level, const char *format, va_list args)
@@ -37,7 +37,7 @@ void log_warning(const struct log *log, const char *format, ...)
 		raw = NULL; /* which a failed vasprintf leaves undefined */
 		return;
 	}
-	line = printable(raw);
+	line = rvs_printable(raw);
 	if (!line)
 		return;
 	if (log->to_syslog)

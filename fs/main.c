@@ -386,10 +386,10 @@ static int print_help(void)
 
 static int print_usage_error(const struct rvs_error *err)
 {
-	(void)fprintf(stderr,
-		      "ruvsnapfs: %s\n"
-		      "Try 'ruvsnapfs --help'.\n",
-		      err->text);
+	static const struct log log;
+
+	log_warning(&log, "%s", err->text);
+	(void)fputs("Try 'ruvsnapfs --help'.\n", stderr);
 	return error_exit_code(err->status);
 }
 

@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include <rvs/printable.h>
+
 #include "cleanup.h"
-#include "printable.h"
 
 void metrics_begin(FILE *out, const char *name, enum metric_type type,
 		   const char *help)
@@ -16,7 +17,7 @@ void metrics_begin(FILE *out, const char *name, enum metric_type type,
 /* What is no UTF-8 would spoil the whole for its readers. */
 static void print_value(FILE *out, const char *value)
 {
-	CLEANUP(cleanup_free) char *text = printable(value);
+	CLEANUP(cleanup_free) char *text = rvs_printable(value);
 	const char *c;
 
 	for (c = text ? text : ""; *c; c++) {

@@ -82,7 +82,7 @@ static void test_labels_of_any_bytes(void **state)
 
 	metrics_add(out(state), "a", labels, 1);
 	assert_string_equal(written(state),
-			    "a{path=\"a\\\"b\\\\c\\\\x0ad\\\\xff\"} 1\n");
+			    "a{path=\"a\\\"b\\\\c\\\\nd\\\\xff\"} 1\n");
 }
 
 static void test_numbers(void **state)
