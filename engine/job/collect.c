@@ -23,6 +23,7 @@ struct collecting {
 	bool dry_run;
 	const struct rvs_monitor *monitor;
 	struct rvs_collect_result *result;
+	uint64_t done_bytes, total_bytes; /* of members kept, for progress */
 	struct rvs_error *err;
 };
 
@@ -47,6 +48,21 @@ static uint64_t stored_bytes(struct collecting *c, const char *id)
 	for (i = 0; i < members->count; i++)
 		bytes += members->items[i].stored_len;
 	return bytes;
+}
+
+/* Tell of progress; the place to stop. */
+static int advance(void *arg, uint64_t bytes)
+{
+	struct collecting *c = arg;
+	const struct rvs_monitor *m = c->monitor;
+
+	c->done_bytes += bytes;
+	if (m && m->progress)
+		m->progress(m->arg, c->done_bytes, c->total_bytes);
+	if (m && m->cancelled && m->cancelled(m->arg))
+		return rvs_error_set(c->err, RVS_ERR_INTERRUPTED,
+				     "interrupted");
+	return 0;
 }
 
 static int remove_directory(struct collecting *c, const char *id)
@@ -75,16 +91,26 @@ static int collect_one(struct collecting *c, const struct rvs_usage *usage)
 		return 0;
 	c->result->rewritten++;
 	c->result->freed_bytes += dead;
-	return c->dry_run ? 0 : rvs_repack_run(c->store, usage, c->err);
+	return c->dry_run ? 0 : rvs_repack_run(c->store, usage, advance, c,
+					       c->err);
 }
 
-static int check_cancelled(const struct collecting *c)
+/* How much repacking there is, so that it can be said how much is left. */
+static uint64_t count_work(const struct rvs_usages *usages)
 {
-	if (c->monitor && c->monitor->cancelled &&
-	    c->monitor->cancelled(c->monitor->arg))
-		return rvs_error_set(c->err, RVS_ERR_INTERRUPTED,
-				     "interrupted");
-	return 0;
+	uint64_t bytes = 0, dead, all;
+	size_t i;
+
+	for (i = 0; i < usages->count; i++) {
+		const struct rvs_usage *usage = &usages->items[i];
+
+		if (usage->unknown || !usage->volume)
+			continue;
+		rvs_repack_estimate(usage, &dead, &all);
+		if (pays(dead, all))
+			bytes += rvs_repack_kept(usage);
+	}
+	return bytes;
 }
 
 /* Call with the writer's lock held. */
@@ -99,8 +125,9 @@ static int collect(struct collecting *c)
 		return rvs_error_context(c->err,
 					 "nothing is collected while a "
 					 "snapshot cannot be read");
+	c->total_bytes = c->dry_run ? 0 : count_work(&usages);
 	for (i = 0; i < usages.count && r == 0; i++) {
-		r = check_cancelled(c);
+		r = advance(c, 0);
 		if (r == 0)
 			r = collect_one(c, &usages.items[i]);
 	}

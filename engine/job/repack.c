@@ -21,6 +21,8 @@ struct repacking {
 	struct rvs_digest *digests; /* of the old streams */
 	bool *has_digest;
 	struct rvs_buf scratch, plain, packed;
+	int (*step)(void *arg, uint64_t bytes);
+	void *arg;
 	struct rvs_error *err;
 };
 
@@ -49,6 +51,18 @@ void rvs_repack_estimate(const struct rvs_usage *usage, uint64_t *ret_dead,
 			 m->stored_len > used * RVS_USAGE_UNIT)
 			*ret_dead += m->stored_len * (all - used) / all;
 	}
+}
+
+uint64_t rvs_repack_kept(const struct rvs_usage *usage)
+{
+	const struct rvs_members *members = rvs_volume_members(usage->volume);
+	uint64_t bytes = 0, all;
+	uint32_t i;
+
+	for (i = 0; i < members->count; i++)
+		if (rvs_usage_of(usage, i, &all) > 0)
+			bytes += members->items[i].stored_len;
+	return bytes;
 }
 
 /* ---- members ---- */
@@ -124,6 +138,15 @@ static enum state state_of(const struct repacking *r, uint32_t stream)
 	return !used ? DEAD : dead ? MIXED : USED;
 }
 
+static bool is_kept(const struct repacking *r, uint32_t number, uint32_t stream)
+{
+	const struct rvs_member *m = &r->old->items[number];
+	uint64_t all;
+
+	return m->stream == stream && m->stored_len > 0 &&
+	       rvs_usage_of(r->usage, number, &all) > 0;
+}
+
 static int write_stream(struct repacking *r, uint32_t stream)
 {
 	struct rvs_output *output;
@@ -132,15 +155,27 @@ static int write_stream(struct repacking *r, uint32_t stream)
 				     &output, r->err);
 
 	for (i = 0; i < r->old->count && status == 0; i++) {
-		const struct rvs_member *m = &r->old->items[i];
-		uint64_t all;
-
-		if (m->stream == stream && m->stored_len > 0 &&
-		    rvs_usage_of(r->usage, i, &all) > 0)
-			status = write_member(r, i, output);
+		if (!is_kept(r, i, stream))
+			continue;
+		status = write_member(r, i, output);
+		if (status == 0)
+			status = r->step(r->arg, r->old->items[i].stored_len);
 	}
 	return status < 0 ? status :
 			    rvs_writer_close(r->writer, output, r->err);
+}
+
+static int keep_stream(struct repacking *r, uint32_t stream)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+	int status = rvs_writer_keep(r->writer, r->old, stream,
+				     &r->digests[stream], r->err);
+
+	for (i = 0; i < r->old->count; i++)
+		if (is_kept(r, i, stream))
+			bytes += r->old->items[i].stored_len;
+	return status < 0 ? status : r->step(r->arg, bytes);
 }
 
 static int take_digest(void *arg, const char *name,
@@ -192,8 +227,7 @@ static int repack(struct repacking *r)
 		enum state state = state_of(r, i);
 
 		if (state == USED && r->has_digest[i])
-			status = rvs_writer_keep(r->writer, r->old, i,
-						 &r->digests[i], r->err);
+			status = keep_stream(r, i);
 		else if (state != DEAD)
 			status = write_stream(r, i);
 	}
@@ -201,11 +235,14 @@ static int repack(struct repacking *r)
 }
 
 int rvs_repack_run(struct rvs_store *store, const struct rvs_usage *usage,
+		   int (*step)(void *arg, uint64_t bytes), void *arg,
 		   struct rvs_error *err)
 {
 	struct repacking r = { .store = store,
 			       .usage = usage,
 			       .old = rvs_volume_members(usage->volume),
+			       .step = step,
+			       .arg = arg,
 			       .err = err };
 	int status;
 

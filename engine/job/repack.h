@@ -15,8 +15,16 @@
 void rvs_repack_estimate(const struct rvs_usage *usage, uint64_t *ret_dead,
 			 uint64_t *ret_all);
 
-/* The caller holds the writer's lock. */
+/* Bytes of the members that repacking keeps. */
+uint64_t rvs_repack_kept(const struct rvs_usage *usage);
+
+/*
+ * The caller holds the writer's lock.  @step is told of the bytes of each member
+ * that was seen to, as rvs_repack_kept() counts them; a failure that it returns
+ * ends the work, and leaves the directory as it was.
+ */
 int rvs_repack_run(struct rvs_store *store, const struct rvs_usage *usage,
+		   int (*step)(void *arg, uint64_t bytes), void *arg,
 		   struct rvs_error *err);
 
 #endif

@@ -45,6 +45,7 @@ struct verifying {
 	uint32_t good_count;
 	char (*volumes)[RVS_ID_SIZE]; /* that were proved */
 	size_t volume_count;
+	uint64_t done_bytes; /* of the streams and of the files, for progress */
 	uint64_t total_bytes;
 	struct rvs_error *err;
 };
@@ -71,13 +72,13 @@ static void report_text(struct verifying *v, const char *snapshot,
 	report(v, snapshot, NULL, &damage);
 }
 
-static int add_bytes(struct verifying *v, uint64_t bytes)
+static int advance(struct verifying *v, uint64_t bytes)
 {
 	const struct rvs_monitor *m = v->monitor;
 
-	v->result->bytes += bytes;
+	v->done_bytes += bytes;
 	if (m->progress)
-		m->progress(m->arg, v->result->bytes, v->total_bytes);
+		m->progress(m->arg, v->done_bytes, v->total_bytes);
 	if (m->cancelled && m->cancelled(m->arg))
 		return rvs_error_set(v->err, RVS_ERR_INTERRUPTED,
 				     "interrupted");
@@ -160,7 +161,7 @@ static int hash_object(struct verifying *v, const char *key, uint64_t max,
 			break;
 		rvs_hasher_add(hasher, block, (size_t)n);
 		at += (uint64_t)n;
-		r = add_bytes(v, 0);
+		r = advance(v, (uint64_t)n);
 	}
 	ops->close(object);
 	if (n < 0 || r < 0)
@@ -489,6 +490,8 @@ static int remember_good(struct verifying *v, const struct rvs_digest *key)
 
 static int judge(struct verifying *v, struct reading *reading)
 {
+	const struct rvs_entry *file =
+		rvs_tree_entry(reading->tree, reading->index);
 	RVS_CLEANUP(rvs_cleanup_free)
 	char *path = rvs_tree_path(reading->tree, reading->index);
 	int r = reading->status;
@@ -504,7 +507,8 @@ static int judge(struct verifying *v, struct reading *reading)
 		       &reading->damages[i]);
 	if (reading->damage_count == 0)
 		r = remember_good(v, &reading->key);
-	return r < 0 ? r : add_bytes(v, reading->bytes);
+	v->result->bytes += reading->bytes;
+	return r < 0 ? r : advance(v, file->size);
 }
 
 static int collect(struct verifying *v, size_t limit)
@@ -534,7 +538,7 @@ static int submit(struct verifying *v, struct rvs_tree *tree, uint32_t index)
 		return r;
 	if (is_known_good(v, &key)) {
 		v->result->files++;
-		return 0;
+		return advance(v, file->size);
 	}
 	reading = calloc(1, sizeof(*reading));
 	if (!reading)
@@ -610,7 +614,8 @@ static int prove_list(struct verifying *v, const struct rvs_snapshot_list *list)
 	int r = 0;
 
 	for (i = 0; i < list->count; i++)
-		v->total_bytes += list->items[i].total_bytes;
+		v->total_bytes += list->items[i].total_bytes +
+				  list->items[i].size_bytes;
 	for (i = 0; i < list->count && r == 0; i++)
 		r = prove_snapshot(v, &list->items[i]);
 	return r;
