@@ -13,6 +13,7 @@
 
 static const char *const change_names[] = { "added", "removed", "changed",
 					    "attributes" };
+static const enum colour change_colours[] = { GREEN, RED, YELLOW, YELLOW };
 
 static int on_difference(void *arg, const struct rvs_difference *difference)
 {
@@ -31,7 +32,8 @@ static int on_difference(void *arg, const struct rvs_difference *difference)
 				  (json_int_t)(difference->after ?
 						       difference->after->size :
 						       0)));
-	(void)printf("%c ", "+-MA"[difference->change]);
+	(void)printf("%s%c%s ", colour(stdout, change_colours[difference->change]),
+		     "+-MA"[difference->change], colour(stdout, PLAIN));
 	print_escaped(stdout, difference->path);
 	(void)putchar('\n');
 	return 0;

@@ -11,19 +11,22 @@
 
 static int print_record(const struct rvs_snapshot *snapshot, bool json)
 {
-	char total[SIZE_TEXT], size[SIZE_TEXT];
+	char total[SIZE_TEXT], size[SIZE_TEXT], files[COUNT_TEXT];
 	char *text;
 
 	if (json) {
-		text = rvs_snapshot_json(snapshot, 2);
-		(void)puts(text ? text : "null");
+		text = rvs_snapshot_json(snapshot, prints_lines() ? 0 : 2);
+		print_json_text(text);
 		free(text);
 		return finish_output();
 	}
-	(void)printf("%s  %s  %s  %llu files, %s, added %s\n", snapshot->name,
+	if (is_quiet())
+		return EXIT_DONE;
+	(void)printf("%s  %s  %s  %s, %s, added %s\n", snapshot->name,
 		     snapshot->id,
 		     snapshot->incremental ? "incremental" : "full",
-		     (unsigned long long)snapshot->files_count,
+		     format_count(snapshot->files_count, "file", "files",
+				  files),
 		     format_size(snapshot->total_bytes, total),
 		     format_size(snapshot->size_bytes, size));
 	return finish_output();

@@ -17,17 +17,7 @@
 
 static int run_delete(int argc, char **argv)
 {
-	struct rvs_error err = RVS_ERROR_INIT;
-	struct rvs_store *store;
-	bool json;
-	int code, i;
-
-	store = begin_command(argc, argv, &json, &code);
-	for (i = optind + 1; store && i < argc && code == EXIT_DONE; i++)
-		if (rvs_snapshot_delete(store, argv[i], &err) < 0)
-			code = report_error(&err);
-	rvs_store_close(store);
-	return code;
+	return change_each(argc, argv, rvs_snapshot_delete);
 }
 
 const struct command command_delete = {
@@ -51,9 +41,11 @@ static void on_verdict(void *arg, const struct rvs_verdict *verdict)
 			array, json_pack("{s:s, s:s, s:b, s:s}", "id", s->id,
 					 "name", s->name, "keep", verdict->keep,
 					 "reasons", verdict->reasons));
-	else
-		(void)printf("%-6s %-24s %s%s%s\n",
-			     verdict->keep ? "keep" : "delete", s->name, s->id,
+	else if (!is_quiet())
+		(void)printf("%s%-6s%s %-24s %s%s%s\n",
+			     colour(stdout, verdict->keep ? GREEN : RED),
+			     verdict->keep ? "keep" : "delete",
+			     colour(stdout, PLAIN), s->name, s->id,
 			     *verdict->reasons ? "  " : "", verdict->reasons);
 }
 
@@ -90,7 +82,7 @@ static int prune(const char *path, const struct keep *keep, bool dry_run,
 	if (json && code == EXIT_DONE)
 		return print_json(array, JSON_INDENT(2));
 	json_decref(array);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !is_quiet())
 		(void)printf("%" PRIu64 " %s\n", deleted,
 			     dry_run ? "would be deleted" : "deleted");
 	return code ? code : finish_output();
@@ -131,7 +123,7 @@ const struct command command_prune = {
 static int print_collected(const struct rvs_collect_result *result,
 			   bool dry_run, bool json)
 {
-	char bytes[SIZE_TEXT];
+	char bytes[SIZE_TEXT], removed[COUNT_TEXT];
 
 	if (json)
 		return print_json(json_pack("{s:I, s:I, s:I}", "removed",
@@ -141,10 +133,13 @@ static int print_collected(const struct rvs_collect_result *result,
 					    "freed_bytes",
 					    (json_int_t)result->freed_bytes),
 				  JSON_INDENT(2));
-	(void)printf("%s%" PRIu64 " directories removed, %" PRIu64
-		     " rewritten, %s freed\n", dry_run ? "would be: " : "",
-		     result->removed, result->rewritten,
-		     format_size(result->freed_bytes, bytes));
+	if (is_quiet())
+		return EXIT_DONE;
+	(void)printf("%s%s removed, %" PRIu64 " rewritten, %s freed\n",
+		     dry_run ? "would be: " : "",
+		     format_count(result->removed, "directory", "directories",
+				  removed),
+		     result->rewritten, format_size(result->freed_bytes, bytes));
 	return finish_output();
 }
 

@@ -12,6 +12,8 @@ static int print_made(const char *path, bool json)
 	int code;
 	struct rvs_store *store;
 
+	if (!json && is_quiet())
+		return EXIT_DONE;
 	if (!json) {
 		(void)fputs("made the store ", stdout);
 		print_escaped(stdout, path);
@@ -64,7 +66,7 @@ static int run(int argc, char **argv)
 const struct command command_init = {
 	.name = "init",
 	.arguments = "STORE [--source PATH] [--level 0..9] "
-		     "[--exclude PATTERN]...",
+		     "[--exclude PATTERN]... [--json]",
 	.summary = "make an empty store",
 	.options = "  --source PATH      what `create` takes a snapshot of\n"
 		   "  --level N          0 stores, 1 (the default) is fastest, 9 "

@@ -31,29 +31,26 @@ const struct command command_rename = {
 	.run = run_rename,
 };
 
-static int set_pins(int argc, char **argv, bool pinned)
+static int pin(struct rvs_store *store, const char *reference,
+	       struct rvs_error *err)
 {
-	struct rvs_error err = RVS_ERROR_INIT;
-	struct rvs_store *store;
-	bool json;
-	int code, i;
-
-	store = begin_command(argc, argv, &json, &code);
-	for (i = optind + 1; store && i < argc && code == EXIT_DONE; i++)
-		if (rvs_snapshot_pin(store, argv[i], pinned, &err) < 0)
-			code = report_error(&err);
-	rvs_store_close(store);
-	return code;
+	return rvs_snapshot_pin(store, reference, true, err);
 }
 
 static int run_pin(int argc, char **argv)
 {
-	return set_pins(argc, argv, true);
+	return change_each(argc, argv, pin);
+}
+
+static int unpin(struct rvs_store *store, const char *reference,
+		 struct rvs_error *err)
+{
+	return rvs_snapshot_pin(store, reference, false, err);
 }
 
 static int run_unpin(int argc, char **argv)
 {
-	return set_pins(argc, argv, false);
+	return change_each(argc, argv, unpin);
 }
 
 const struct command command_pin = {

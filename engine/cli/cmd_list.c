@@ -15,7 +15,9 @@ static void warn_damaged(void *arg, const char *directory, const char *reason)
 	int *code = arg;
 
 	*code = EXIT_CORRUPT;
-	(void)fprintf(stderr, "ruvsnap: %s: ", directory);
+	(void)fputs("ruvsnap: ", stderr);
+	print_escaped(stderr, directory);
+	(void)fputs(": ", stderr);
 	print_escaped(stderr, reason);
 	(void)fputc('\n', stderr);
 }
@@ -23,29 +25,35 @@ static void warn_damaged(void *arg, const char *directory, const char *reason)
 static void print_line(const struct rvs_snapshot *s)
 {
 	char created[RVS_TIME_SIZE], total[SIZE_TEXT], size[SIZE_TEXT];
+	char files[COUNT_TEXT];
 
-	(void)printf("%-24s %s  %.19sZ  %-11s %8llu files  %10s  +%s%s\n",
+	(void)printf("%-24s %s  %.19sZ  %-11s %14s  %10s  +%s%s\n",
 		     s->name, s->id, rvs_time_format(s->created_at, created),
 		     s->incremental ? "incremental" : "full",
-		     (unsigned long long)s->files_count,
+		     format_count(s->files_count, "file", "files", files),
 		     format_size(s->total_bytes, total),
 		     format_size(s->size_bytes, size),
 		     s->pinned ? "  pinned" : "");
 }
 
 /* One array, a record an element. */
-static void print_array(const struct rvs_snapshot_list *list)
+static int print_array(const struct rvs_snapshot_list *list)
 {
+	json_t *array = json_array();
 	size_t i;
 
-	(void)putchar('[');
 	for (i = 0; i < list->count; i++) {
 		char *text = rvs_snapshot_json(&list->items[i], 0);
 
-		(void)printf("%s\n  %s", i ? "," : "", text ? text : "null");
+		(void)json_array_append_new(
+			array, json_loads(text ? text : "", 0, NULL));
 		free(text);
 	}
-	(void)puts(list->count ? "\n]" : "]");
+	if (json_array_size(array) == list->count)
+		return print_json(array, JSON_INDENT(2));
+	json_decref(array);
+	(void)fputs("ruvsnap: cannot print JSON\n", stderr);
+	return EXIT_FAILED;
 }
 
 static int run_list(int argc, char **argv)
@@ -62,10 +70,10 @@ static int run_list(int argc, char **argv)
 		return code;
 	if (rvs_snapshot_list(store, &list, warn_damaged, &damaged, &err) < 0) {
 		code = report_error(&err);
+	} else if (json) {
+		code = print_array(&list);
 	} else {
-		if (json)
-			print_array(&list);
-		for (i = 0; i < list.count && !json; i++)
+		for (i = 0; i < list.count; i++)
 			print_line(&list.items[i]);
 		code = finish_output();
 	}
@@ -145,8 +153,8 @@ static int run_show(int argc, char **argv)
 	if (rvs_snapshot_find(store, argv[optind + 1], &snapshot, &err) < 0) {
 		code = report_error(&err);
 	} else if (json) {
-		text = rvs_snapshot_json(&snapshot, 2);
-		(void)puts(text ? text : "null");
+		text = rvs_snapshot_json(&snapshot, prints_lines() ? 0 : 2);
+		print_json_text(text);
 		free(text);
 		code = finish_output();
 	} else {

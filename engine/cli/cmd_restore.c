@@ -8,7 +8,7 @@
 
 static int print_result(const struct rvs_restore_result *result, bool json)
 {
-	char bytes[SIZE_TEXT];
+	char bytes[SIZE_TEXT], files[COUNT_TEXT];
 
 	if (json)
 		return print_json(json_pack("{s:I, s:I, s:I}", "files",
@@ -17,8 +17,10 @@ static int print_result(const struct rvs_restore_result *result, bool json)
 					    "warnings",
 					    (json_int_t)result->warnings),
 				  JSON_INDENT(2));
-	(void)printf("restored %llu files, %s\n",
-		     (unsigned long long)result->files,
+	if (is_quiet())
+		return EXIT_DONE;
+	(void)printf("restored %s, %s\n",
+		     format_count(result->files, "file", "files", files),
 		     format_size(result->bytes, bytes));
 	return finish_output();
 }

@@ -6,13 +6,14 @@
 #include <sys/resource.h>
 
 #include "command.h"
+#include "output.h"
 
 static const struct command *const commands[] = {
 	&command_init,	 &command_create, &command_list,    &command_show,
 	&command_ls,	 &command_cat,	  &command_restore, &command_verify,
 	&command_diff,	 &command_rename, &command_pin,	    &command_unpin,
 	&command_delete, &command_prune,  &command_collect, &command_stats,
-	&command_schedule, &command_policy, &command_tick,
+	&command_schedule, &command_policy, &command_tick, &command_mount,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
@@ -65,7 +66,8 @@ int main(int argc, char **argv)
 			set_command(commands[i]);
 			return commands[i]->run(argc - 1, argv + 1);
 		}
-	(void)fprintf(stderr, "ruvsnap: there is no verb \"%s\"\n", argv[1]);
-	print_overview(stderr);
+	(void)fputs("ruvsnap: there is no verb ", stderr);
+	print_escaped(stderr, argv[1]);
+	(void)fputs("; `ruvsnap --help` lists them\n", stderr);
 	return EXIT_USAGE;
 }

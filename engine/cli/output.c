@@ -1,25 +1,21 @@
 #include "output.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <rvs/printable.h>
 
 #include "command.h"
 
 void print_escaped(FILE *to, const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	char *printable = rvs_printable(text);
 
-		if (c == '\n')
-			(void)fputs("\\n", to);
-		else if (c == '\t')
-			(void)fputs("\\t", to);
-		else if (c < 0x20 || c == 0x7f)
-			(void)fprintf(to, "\\x%02x", c);
-		else
-			(void)fputc(c, to);
-	}
+	(void)fputs(printable ? printable : "?", to);
+	free(printable);
 }
 
 const char *format_size(uint64_t bytes, char ret[SIZE_TEXT])
@@ -36,6 +32,30 @@ const char *format_size(uint64_t bytes, char ret[SIZE_TEXT])
 	(void)snprintf(ret, SIZE_TEXT, unit ? "%.1f %s" : "%.0f %s", value,
 		       units[unit]);
 	return ret;
+}
+
+const char *format_count(uint64_t count, const char *one, const char *many,
+			 char ret[COUNT_TEXT])
+{
+	(void)snprintf(ret, COUNT_TEXT, "%" PRIu64 " %s", count,
+		       count == 1 ? one : many);
+	return ret;
+}
+
+static bool shows_colours(FILE *to)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(to)) && !(none && *none) && term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+const char *colour(FILE *to, enum colour colour)
+{
+	static const char *const codes[] = { "\033[m", "\033[31m", "\033[32m",
+					     "\033[33m" };
+
+	return shows_colours(to) ? codes[colour] : "";
 }
 
 json_t *json_bytes(const char *text)
@@ -69,17 +89,64 @@ json_t *json_bytes(const char *text)
 	return json;
 }
 
-int print_json(json_t *json, size_t flags)
+/* DEL and the C1 controls: JSON holds them as they are, and only strings do. */
+static size_t raw_control(const char *at, unsigned *ret)
 {
-	int r = json ? json_dumpf(json, stdout, flags) : -1;
+	const unsigned char *c = (const unsigned char *)at;
+
+	*ret = c[0] == 0xc2 ? c[1] : c[0];
+	if (c[0] == 0x7f)
+		return 1;
+	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
+}
+
+static void put_json(const char *text)
+{
+	unsigned character;
+	size_t len;
+
+	while (*text) {
+		len = raw_control(text, &character);
+		if (len)
+			(void)printf("\\u%04x", character);
+		else
+			(void)putchar(*text);
+		text += len ? len : 1;
+	}
+	(void)putchar('\n');
+}
+
+void print_json_text(const char *text)
+{
+	put_json(text ? text : "null");
+}
+
+/* -1: out of memory. */
+static int print_and_free(json_t *json, size_t flags)
+{
+	char *text = json ? json_dumps(json, flags) : NULL;
 
 	json_decref(json);
-	(void)putchar('\n');
-	if (r < 0) {
+	if (!text)
+		return -1;
+	put_json(text);
+	free(text);
+	return 0;
+}
+
+int print_json(json_t *json, size_t flags)
+{
+	if (print_and_free(json, prints_lines() ? 0 : flags) < 0) {
 		(void)fputs("ruvsnap: cannot print JSON\n", stderr);
 		return EXIT_FAILED;
 	}
 	return finish_output();
+}
+
+void print_json_line(json_t *json)
+{
+	(void)print_and_free(json, 0); /* the job goes on without the line */
+	(void)fflush(stdout);          /* a failure shows at the end */
 }
 
 int finish_output(void)
