@@ -1,11 +1,14 @@
 #include "commands.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 #include <rvs/job.h>
+#include <rvs/schedule.h>
 #include <rvs/snapshot.h>
 
 #include "cleanup.h"
@@ -23,6 +26,8 @@ enum {
 
 struct commands {
 	struct commands_context context;
+	pthread_mutex_t lock;
+	json_t *errors[TEXT_CONTROLS]; /* NULL: none; protected by lock */
 };
 
 /* One command on its way. */
@@ -83,6 +88,7 @@ struct commands *commands_new(const struct commands_context *context)
 	if (!commands)
 		return NULL;
 	commands->context = *context;
+	pthread_mutex_init(&commands->lock, NULL);
 	/* Without memory they stay empty, which serves too. */
 	for (file = 0; file < TEXT_CONTROLS; file++)
 		(void)texts_set(context->texts, (enum text_file)file, "{}\n");
@@ -91,6 +97,13 @@ struct commands *commands_new(const struct commands_context *context)
 
 void commands_free(struct commands *commands)
 {
+	int file;
+
+	if (!commands)
+		return;
+	for (file = 0; file < TEXT_CONTROLS; file++)
+		json_decref(commands->errors[file]);
+	pthread_mutex_destroy(&commands->lock);
 	free(commands);
 }
 
@@ -121,9 +134,29 @@ static void publish(struct commands *commands, enum text_file file,
 	publish_text(commands, file, json);
 }
 
+/* @err is NULL for what went well. */
+static void keep_error(struct commands *commands, enum text_file file,
+		       const struct rvs_error *err)
+{
+	json_t **error = &commands->errors[file];
+	LOCKED(&commands->lock);
+
+	json_decref(*error);
+	*error = err ? job_error_json(err) : NULL;
+}
+
+json_t *commands_error_json(struct commands *commands, enum text_file file)
+{
+	LOCKED(&commands->lock);
+
+	return commands->errors[file] ? json_copy(commands->errors[file]) :
+					json_null();
+}
+
 int commands_refuse(struct commands *commands, enum text_file file,
 		    const struct rvs_error *err)
 {
+	keep_error(commands, file, err);
 	publish(commands, file, json_pack("{s:o}", "error",
 					  job_error_json(err)));
 	return err->status;
@@ -336,6 +369,131 @@ static int collect(struct task *task, struct rvs_error *err)
 	return r;
 }
 
+/* ---- the verbs about retention ---- */
+
+static bool is_rule(const struct control_field *field)
+{
+	return strncmp(field->name, "keep-", 5) == 0;
+}
+
+static int print_rules(FILE *out, const struct control_field *field,
+		       const struct control_list *list, struct rvs_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		if (strpbrk(list->items[i], " \t\r\n\v\f"))
+			return error_set(err, RVS_ERR_USAGE,
+					 "%s: no name has blanks", field->name);
+		(void)fprintf(out, "%s=%s ", field->name, list->items[i]);
+	}
+	return 0;
+}
+
+/* The rules of a request as the engine's text, "" when it has none. */
+static int rules_of(const struct control_request *request, char **ret,
+		    struct rvs_error *err)
+{
+	const struct control_field *field;
+	size_t len;
+	FILE *out = open_memstream(ret, &len);
+	int r = 0;
+
+	if (!out)
+		return no_memory(err);
+	for (field = request->fields; field->name && r == 0; field++)
+		if (is_rule(field))
+			r = print_rules(out, field,
+					control_list(request, field->name),
+					err);
+	return fclose(out) == 0 ? r : no_memory(err);
+}
+
+/* Those of the store where the request has none. */
+static int policy_of(const struct task *task, struct rvs_policy *ret,
+		     struct rvs_error *err)
+{
+	CLEANUP(rvs_plan_done) struct rvs_plan plan = { NULL, NULL };
+	CLEANUP(cleanup_free) char *rules = NULL;
+	int r;
+
+	r = rules_of(&task->request, &rules, err);
+	if (r < 0)
+		return r;
+	if (*rules)
+		return rvs_policy_parse(rules, ret, err);
+	r = rvs_plan_read(task->commands->context.store, &plan, err);
+	if (r < 0)
+		return r;
+	if (!plan.policy)
+		return error_set(err, RVS_ERR_USAGE,
+				 "no rule is given, and .policy has none");
+	return rvs_policy_parse(plan.policy, ret, err);
+}
+
+static void on_verdict(void *arg, const struct rvs_verdict *verdict)
+{
+	struct task *task = arg;
+
+	if (json_array_size(task->details) < LIST_MAX)
+		(void)json_array_append_new(
+			task->details,
+			json_pack("{s:s, s:s, s:b, s:s}", "id",
+				  verdict->snapshot->id, "name",
+				  verdict->snapshot->name, "keep",
+				  verdict->keep, "reasons", verdict->reasons));
+}
+
+static int prune(struct task *task, struct rvs_error *err)
+{
+	CLEANUP(rvs_policy_done) struct rvs_policy policy = { .last = 0 };
+	bool dry_run = control_flag(&task->request, "dry-run");
+	uint64_t deleted = 0;
+	int r;
+
+	r = policy_of(task, &policy, err);
+	if (r == 0)
+		r = check_cancelled(task, err);
+	if (r < 0)
+		return r;
+	task->details = json_array();
+	r = rvs_prune(task->commands->context.store, &policy, dry_run,
+		      on_verdict, task, &deleted, err);
+	task->details = json_pack("{s:o}", "snapshots", task->details);
+	task->result = json_pack("{s:I, s:b}", "deleted", (json_int_t)deleted,
+				 "dry_run", dry_run);
+	return r;
+}
+
+static int set_policy(struct task *task, struct rvs_error *err)
+{
+	bool none = control_flag(&task->request, "none");
+	CLEANUP(cleanup_free) char *rules = NULL;
+	int r;
+
+	r = rules_of(&task->request, &rules, err);
+	if (r < 0)
+		return r;
+	if (none == (*rules != '\0'))
+		return error_set(err, RVS_ERR_USAGE,
+				 "rules or none: .policy takes %s",
+				 control_file(TEXT_POLICY)->usage);
+	return rvs_plan_set_policy(task->commands->context.store, rules, err);
+}
+
+static int set_schedule(struct task *task, struct rvs_error *err)
+{
+	const struct commands_context *context = &task->commands->context;
+	int r;
+
+	r = rvs_plan_set_schedule(context->store,
+				  control_text(&task->request, "schedule"),
+				  time(NULL), err);
+	if (r == 0)
+		context->rescheduled(context->arg);
+	return r;
+}
+
 static const struct verb verbs[TEXT_CONTROLS] = {
 	[TEXT_CREATE] = { "create", create },
 	[TEXT_DELETE] = { "delete", delete },
@@ -343,7 +501,10 @@ static const struct verb verbs[TEXT_CONTROLS] = {
 	[TEXT_PIN] = { "pin", pin },
 	[TEXT_UNPIN] = { "unpin", unpin },
 	[TEXT_VERIFY] = { "verify", verify },
+	[TEXT_PRUNE] = { "prune", prune },
 	[TEXT_COLLECT] = { "collect", collect },
+	[TEXT_SCHEDULE] = { "set schedule", set_schedule },
+	[TEXT_POLICY] = { "set policy", set_policy },
 };
 
 /* ---- running them ---- */
@@ -355,6 +516,7 @@ static int run(struct task *task, struct rvs_error *err)
 	int r;
 
 	r = verbs[task->file].run(task, err);
+	keep_error(task->commands, task->file, r < 0 ? err : NULL);
 	ended = job_ended_json(task->job, r, err, take(task->result));
 	publish_end(task, ended);
 	job_end(task->job, r, ended);

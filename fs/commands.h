@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
 #include <rvs/error.h>
 
 #include "texts.h"
@@ -28,6 +29,9 @@ struct commands_context {
 	struct jobs *jobs;
 	struct damage_log *damages; /* hears what .verify finds */
 	const char *source; /* what is snapshotted; NULL: the store says */
+	/* Called when the schedule was changed. */
+	void (*rescheduled)(void *arg);
+	void *arg;
 };
 
 /* NULL when out of memory. */
@@ -53,6 +57,10 @@ int commands_write(struct commands *commands, const struct command_text *text,
  * status. */
 int commands_refuse(struct commands *commands, enum text_file file,
 		    const struct rvs_error *err);
+
+/* What went wrong with the last command written to @file, or null; NULL when out
+ * of memory. */
+json_t *commands_error_json(struct commands *commands, enum text_file file);
 
 /* The same without a text: make a snapshot, delete one, rename one. */
 int commands_create(struct commands *commands, const char *name,

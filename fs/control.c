@@ -18,6 +18,21 @@
 #define NOWAIT { "nowait", CONTROL_FLAG, false }
 #define DRY_RUN { "dry-run", CONTROL_FLAG, false }
 
+#define KEEP_RULES                                                             \
+	{ "keep-last", CONTROL_COUNT, false },                                 \
+	{ "keep-hourly", CONTROL_COUNT, false },                               \
+	{ "keep-daily", CONTROL_COUNT, false },                                \
+	{ "keep-weekly", CONTROL_COUNT, false },                               \
+	{ "keep-monthly", CONTROL_COUNT, false },                              \
+	{ "keep-yearly", CONTROL_COUNT, false },                               \
+	{ "keep-within", CONTROL_VALUE, false },                               \
+	{ "keep-name", CONTROL_VALUES, false }
+
+#define KEEP_USAGE                                                             \
+	"[keep-last=N] [keep-hourly=N] [keep-daily=N] [keep-weekly=N] "        \
+	"[keep-monthly=N] [keep-yearly=N] [keep-within=DURATION] "             \
+	"[keep-name=PATTERN]..."
+
 #define FIELDS(...)                                                            \
 	(const struct control_field[])                                         \
 	{                                                                      \
@@ -74,11 +89,38 @@ static const struct control_file files[TEXT_FILES] = {
 		FIELDS({ "snapshots", CONTROL_WORDS, false },
 		       { "wait", CONTROL_FLAG, false }),
 	},
+	[TEXT_PRUNE] = {
+		".prune", S_IFREG | 0600,
+		"delete what no rule keeps; by the rules of .policy when none "
+		"is given",
+		KEEP_USAGE " [dry-run] [nowait]",
+		EXAMPLES("echo dry-run > .prune",
+			 "echo keep-last=8 keep-daily=14 > .prune"),
+		FIELDS(KEEP_RULES, DRY_RUN, NOWAIT),
+	},
 	[TEXT_COLLECT] = {
 		".collect", S_IFREG | 0600, "free what no snapshot uses",
 		"[dry-run] [nowait]",
 		EXAMPLES("echo > .collect"),
 		FIELDS(DRY_RUN, NOWAIT),
+	},
+	[TEXT_SCHEDULE] = {
+		".schedule", S_IFREG | 0600,
+		"make snapshots by itself, while mounted; none ends it",
+		"SCHEDULE|none",
+		EXAMPLES("echo every 15m > .schedule",
+			 "echo daily at 03:00 > .schedule",
+			 "echo '0 3 * * mon-fri' > .schedule"),
+		FIELDS({ "schedule", CONTROL_LINE, true }),
+	},
+	[TEXT_POLICY] = {
+		".policy", S_IFREG | 0600,
+		"what stays when it prunes, after each run of the schedule; "
+		"none ends it",
+		KEEP_USAGE "|none",
+		EXAMPLES("echo keep-last=8 keep-daily=14 > .policy",
+			 "echo keep-within=7d keep-name='release*' > .policy"),
+		FIELDS(KEEP_RULES, { "none", CONTROL_FLAG, false }),
 	},
 	[TEXT_STATUS] = {
 		".status", S_IFREG | 0400,

@@ -265,6 +265,15 @@ static int tune_mount(struct program *program, struct rvs_error *err)
 	return watch_idleness(program, err);
 }
 
+/* Last, as it may have a run to make up for at once. */
+static int begin_schedule(struct program *program, struct rvs_error *err)
+{
+	if (program->options->read_only ||
+	    view_begin_schedule(program->mount.view) == 0)
+		return 0;
+	return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
+}
+
 static int make_parts(struct program *program, struct rvs_error *err)
 {
 	int r;
@@ -284,7 +293,10 @@ static int make_parts(struct program *program, struct rvs_error *err)
 	r = begin_mount(program, err);
 	if (r < 0)
 		return r;
-	return tune_mount(program, err);
+	r = tune_mount(program, err);
+	if (r < 0)
+		return r;
+	return begin_schedule(program, err);
 }
 
 /* Signals that end the mount are for the main thread, which waits for them in

@@ -4,15 +4,18 @@
 #include <stdlib.h>
 
 #include <jansson.h>
+#include <rvs/schedule.h>
 #include <rvs/snapshot.h>
 #include <rvs/store.h>
 
 #include "cleanup.h"
+#include "commands.h"
 #include "control.h"
 #include "damage.h"
 #include "jobs.h"
 #include "metrics.h"
 #include "printable.h"
+#include "settings.h"
 #include "snapshots.h"
 #include "totals.h"
 #include "trees.h"
@@ -45,7 +48,7 @@ static json_t *status_json(const struct status_sources *from)
 	char at[RVS_TIME_SIZE];
 
 	return json_pack("{s:o, s:s, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o}",
+			 "s:o, s:o, s:o}",
 			 "store", printable_json(rvs_store_path(from->store)),
 			 "uuid", rvs_store_config(from->store)->uuid,
 			 "version", RVS_VERSION,
@@ -56,22 +59,36 @@ static json_t *status_json(const struct status_sources *from)
 			 "running", jobs_running_json(from->jobs),
 			 "last", jobs_last_json(from->jobs),
 			 "ended", jobs_ended_json(from->jobs),
+			 "schedule", settings_schedule_json(from->store),
 			 "sizes", sizes_json(from->totals),
 			 "tree_cache", cache_json(from->trees),
 			 "damage", damage_json(from->damages));
 }
 
-static char *status_text(const struct status_sources *from)
+/* Takes @value over; NULL when out of memory. */
+static char *json_text(json_t *value)
 {
-	CLEANUP(cleanup_free) char *json = NULL;
-	json_t *value = status_json(from);
+	CLEANUP(cleanup_free) char *json = json_dumps(value, JSON_INDENT(2));
 	char *text = NULL;
 
-	json = json_dumps(value, JSON_INDENT(2));
 	json_decref(value);
 	if (!json || asprintf(&text, "%s\n", json) < 0)
 		return NULL;
 	return text;
+}
+
+/* ---- .schedule and .policy ---- */
+
+static char *settings_text(const struct status_sources *from,
+			   enum text_file file)
+{
+	json_t *value = file == TEXT_POLICY ?
+				settings_policy_json(from->store) :
+				settings_schedule_json(from->store);
+
+	(void)json_object_set_new(value, "error",
+				  commands_error_json(from->commands, file));
+	return json_text(value);
 }
 
 /* ---- .metrics ---- */
@@ -147,6 +164,23 @@ static void print_totals(FILE *out, struct totals *totals)
 		    "What is free of it.", (double)total.disk_free_bytes);
 	if (total.snapshots)
 		print_newest(out, &total);
+}
+
+static void print_schedule(FILE *out, struct rvs_store *store)
+{
+	const struct rvs_tick_options options = { .look = true };
+	CLEANUP(rvs_tick_done) struct rvs_tick_result tick = { 0 };
+	struct rvs_error err = RVS_ERROR_INIT;
+	int r = rvs_tick(store, time(NULL), &options, &tick, &err);
+
+	metrics_one(out, "ruvsnap_schedule_failed", METRIC_GAUGE,
+		    "1 when the last run of the schedule failed, or it cannot "
+		    "be read.",
+		    r < 0 || tick.failed_at);
+	if (tick.next)
+		metrics_one(out, "ruvsnap_schedule_next_timestamp_seconds",
+			    METRIC_GAUGE, "When the schedule runs next.",
+			    (double)tick.next);
 }
 
 static const char *const counted_verbs[] = {
@@ -230,6 +264,7 @@ static char *metrics_text(const struct status_sources *from)
 		return NULL;
 	print_about(out, from);
 	print_totals(out, from->totals);
+	print_schedule(out, from->store);
 	print_jobs(out, from->jobs);
 	if (fclose(out) == 0)
 		return text;
@@ -244,9 +279,11 @@ bool status_refresh(const struct status_sources *sources, enum text_file file)
 	CLEANUP(cleanup_free) char *text = NULL;
 
 	if (file == TEXT_STATUS)
-		text = status_text(sources);
+		text = json_text(status_json(sources));
 	else if (file == TEXT_METRICS)
 		text = metrics_text(sources);
+	else if (file == TEXT_SCHEDULE || file == TEXT_POLICY)
+		text = settings_text(sources, file);
 	else if (file == TEXT_HELP)
 		text = control_help();
 	else

@@ -2,7 +2,7 @@
  * Status: the texts about this mount that are made when somebody looks.
  *
  * .status is one JSON object, .metrics the same for Prometheus, .help what the
- * control files take.
+ * control files take; .schedule and .policy tell what is in force.
  */
 #ifndef STATUS_H
 #define STATUS_H
@@ -12,6 +12,7 @@
 
 #include "texts.h"
 
+struct commands;
 struct damage_log;
 struct jobs;
 struct rvs_store;
@@ -24,6 +25,7 @@ struct status_sources {
 	struct snapshots *snapshots;
 	struct trees *trees;
 	struct jobs *jobs;
+	struct commands *commands;
 	struct damage_log *damages;
 	struct totals *totals;
 	struct texts *texts;

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "node.h"
 #include "root.h"
+#include "scheduler.h"
 #include "snapshots.h"
 #include "status.h"
 #include "texts.h"
@@ -44,6 +45,7 @@ struct view {
 	struct damage_log *damages;
 	struct jobs *jobs;
 	struct commands *commands;
+	struct scheduler *scheduler; /* NULL: nothing is done by itself */
 	struct totals *totals;
 	struct root *root;
 	struct aliases aliases;
@@ -89,6 +91,13 @@ static bool make_contents(struct view *view)
 	return view->contents;
 }
 
+static void on_rescheduled(void *arg)
+{
+	const struct view *view = arg;
+
+	scheduler_wake(view->scheduler);
+}
+
 static bool make_commands(struct view *view)
 {
 	struct commands_context context = {
@@ -96,6 +105,8 @@ static bool make_commands(struct view *view)
 		.texts = view->texts,
 		.damages = view->damages,
 		.source = view->options.source,
+		.rescheduled = on_rescheduled,
+		.arg = view,
 	};
 
 	view->jobs = context.jobs = jobs_new(view->options.log);
@@ -118,6 +129,7 @@ static bool make_root(struct view *view)
 			.snapshots = view->snapshots,
 			.trees = contents_trees(view->contents),
 			.jobs = view->jobs,
+			.commands = view->commands,
 			.damages = view->damages,
 			.texts = view->texts,
 			.crc_only = view->options.crc_only,
@@ -171,6 +183,7 @@ void view_free(struct view *view)
 		return;
 	if (view->jobs)
 		jobs_stop(view->jobs);
+	scheduler_free(view->scheduler);
 	history_free(view->history);
 	root_free(view->root);
 	totals_free(view->totals);
@@ -181,6 +194,19 @@ void view_free(struct view *view)
 	texts_free(view->texts);
 	damage_free(view->damages);
 	free(view);
+}
+
+int view_begin_schedule(struct view *view)
+{
+	const struct scheduler_context context = {
+		.store = view->store,
+		.jobs = view->jobs,
+		.log = view->options.log,
+		.source = view->options.source,
+	};
+
+	view->scheduler = scheduler_new(&context);
+	return view->scheduler ? 0 : -1;
 }
 
 bool view_is_busy(struct view *view)

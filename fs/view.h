@@ -45,6 +45,10 @@ struct view *view_new(struct rvs_store *store,
 		      const struct view_options *options);
 void view_free(struct view *view);
 
+/* Make the snapshots of the schedule from now on, on a thread; -1 when there is
+ * none to be had. */
+int view_begin_schedule(struct view *view);
+
 /* Whether it works on something. */
 bool view_is_busy(struct view *view);
 

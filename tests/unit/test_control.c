@@ -124,6 +124,53 @@ static void test_lists(void **state)
 	assert_refused(TEXT_DELETE, "{\"snapshots\": []}", "no snapshots");
 }
 
+static void test_rules(void **state)
+{
+	static const char *const texts[] = {
+		"keep-last=8 keep-within=7d keep-name=a* keep-name=b dry-run",
+		"{\"keep-last\": 8, \"keep-within\": \"7d\", "
+		"\"keep-name\": [\"a*\", \"b\"], \"dry-run\": true}",
+	};
+	struct control_request request;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		assert_taken(TEXT_PRUNE, texts[i], &request);
+		assert_string_equal(control_text(&request, "keep-last"), "8");
+		assert_string_equal(control_text(&request, "keep-within"),
+				    "7d");
+		assert_null(control_text(&request, "keep-daily"));
+		assert_items(control_list(&request, "keep-name"), "a*|b|");
+		assert_true(control_flag(&request, "dry-run"));
+		control_request_done(&request);
+	}
+	assert_refused(TEXT_POLICY, "keep-last=", "no number");
+	assert_refused(TEXT_POLICY, "keep-last=-1", "no number");
+	assert_refused(TEXT_POLICY, "keep-last=1000001", "no number");
+	assert_refused(TEXT_POLICY, "keep-last=99999999999999999999",
+		       "no number");
+	assert_refused(TEXT_POLICY, "{\"keep-last\": \"8\"}", "not a number");
+	assert_refused(TEXT_POLICY, "{\"keep-last\": -1}", "no number");
+	assert_refused(TEXT_POLICY, "keep-last=1 keep-last=2", "twice");
+	assert_refused(TEXT_POLICY, "keep-all=1", "not understood");
+	assert_refused(TEXT_POLICY, "all", "not understood");
+}
+
+static void test_lines(void **state)
+{
+	struct control_request request;
+
+	assert_taken(TEXT_SCHEDULE, "  daily  at\t03:00\n", &request);
+	assert_string_equal(control_text(&request, "schedule"),
+			    "daily at 03:00");
+	control_request_done(&request);
+	assert_taken(TEXT_SCHEDULE, "{\"schedule\": \"0 3 * * *\"}", &request);
+	assert_string_equal(control_text(&request, "schedule"), "0 3 * * *");
+	control_request_done(&request);
+	assert_refused(TEXT_SCHEDULE, "\n", "no schedule given");
+	assert_refused(TEXT_SCHEDULE, "daily at=03:00", "not understood");
+}
+
 static void test_what_a_file_does_not_take(void **state)
 {
 	assert_refused(TEXT_CREATE, "one two", "'two' is not understood");
@@ -216,6 +263,8 @@ int main(void)
 		cmocka_unit_test(test_words_and_json_say_the_same),
 		cmocka_unit_test(test_nothing_is_a_request_too),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_what_a_file_does_not_take),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_a_word_may_look_like_anything),
