@@ -129,9 +129,8 @@ static void run_load(struct rvs_job *job, unsigned worker)
 	struct load *load = (struct load *)job;
 
 	(void)worker;
-	/* A failure shows when the member is really read. */
-	(void)rvs_reader_copy(load->ahead->reader, load->id, load->volume,
-			      load->number, NULL, 0, 0, NULL, NULL);
+	rvs_reader_load(load->ahead->reader, load->id, load->volume,
+			load->number);
 }
 
 /* Call with the mutex held. */

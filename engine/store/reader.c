@@ -9,18 +9,42 @@
 #include "base/cleanup.h"
 #include "volume.h"
 
-enum { BUCKETS = 4096, SCRATCH_MAX = 32 };
+enum {
+	BUCKETS = 4096,
+	SCRATCH_MAX = 32,
+	DONE_BYTES_MAX = 8 << 20, /* kept of what was read to its end */
+	SPARE_CLASSES = 21,       /* 2^20 bytes is the longest member */
+	SPARE_MAX = 16,           /* buffers kept of one class */
+};
+
+struct failure {
+	struct rvs_error err;
+	struct rvs_damage damage;
+};
 
 /* A cached member: loading (status 1), good (0), or failed (negative). */
 struct slot {
 	struct slot *chain;         /* in its bucket */
-	struct slot *older, *newer; /* in the order of use, when idle */
+	struct slot *older, *newer; /* in its queue, when idle */
 	uint64_t key;
 	unsigned users;
 	int status;
+	bool done; /* read to its end, from front to back */
 	struct rvs_buf plain;
-	struct rvs_error err;     /* of a failed load */
-	struct rvs_damage damage; /* likewise */
+	struct failure *failure; /* of a failed load; NULL: no memory for it */
+};
+
+/* Idle slots in the order of their last use. */
+struct queue {
+	struct slot *oldest, *newest;
+	uint64_t bytes;
+};
+
+/* Buffers to be used again, of 2^class bytes: fresh memory costs more than the
+ * decompression into it.  */
+struct spares {
+	struct rvs_buf bufs[SPARE_MAX];
+	unsigned count;
 };
 
 struct rvs_reader {
@@ -30,10 +54,12 @@ struct rvs_reader {
 	pthread_mutex_t mutex;
 	pthread_cond_t loaded;         /* some slot left the state "loading" */
 	struct slot *buckets[BUCKETS]; /* protected by mutex, as all below */
-	struct slot *oldest, *newest;  /* idle ones */
+	struct queue idle;             /* may be wanted again */
+	struct queue done;             /* are hardly */
 	uint64_t bytes;                /* of all slots that are loaded */
 	struct rvs_buf scratch[SCRATCH_MAX];
 	unsigned scratch_count;
+	struct spares spares[SPARE_CLASSES];
 };
 
 int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
@@ -53,9 +79,60 @@ int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
 	return 0;
 }
 
+/* ---- buffers ---- */
+
+/* The class of a buffer that holds @len bytes. */
+static unsigned class_of(size_t len)
+{
+	unsigned class = 0;
+
+	while (((size_t)1 << class) < len)
+		class++;
+	return class;
+}
+
+/* A buffer of @len bytes or more, if there is one; call with the mutex held. */
+static struct rvs_buf take_spare(struct rvs_reader *reader, size_t len)
+{
+	struct rvs_buf none = RVS_BUF_INIT;
+	unsigned class = class_of(len);
+
+	if (class >= SPARE_CLASSES || reader->spares[class].count == 0)
+		return none;
+	return reader->spares[class].bufs[--reader->spares[class].count];
+}
+
+/* Takes @buf over; call with the mutex held. */
+static void put_spare(struct rvs_reader *reader, struct rvs_buf *buf)
+{
+	unsigned class = class_of(buf->capacity);
+	struct spares *spares = &reader->spares[class];
+
+	if (class >= SPARE_CLASSES || buf->capacity != (size_t)1 << class ||
+	    buf->failed || spares->count == SPARE_MAX) {
+		rvs_buf_done(buf);
+		return;
+	}
+	spares->bufs[spares->count++] = *buf;
+	*buf = (struct rvs_buf)RVS_BUF_INIT;
+}
+
+static void free_spares(struct rvs_reader *reader)
+{
+	unsigned class;
+
+	for (class = 0; class < SPARE_CLASSES; class++) {
+		struct spares *spares = &reader->spares[class];
+
+		while (spares->count > 0)
+			rvs_buf_done(&spares->bufs[--spares->count]);
+	}
+}
+
 static void free_slot(struct slot *slot)
 {
 	rvs_buf_done(&slot->plain);
+	free(slot->failure);
 	free(slot);
 }
 
@@ -74,6 +151,7 @@ void rvs_reader_free(struct rvs_reader *reader)
 		}
 	while (reader->scratch_count > 0)
 		rvs_buf_done(&reader->scratch[--reader->scratch_count]);
+	free_spares(reader);
 	(void)pthread_cond_destroy(&reader->loaded);
 	(void)pthread_mutex_destroy(&reader->mutex);
 	free(reader);
@@ -86,19 +164,31 @@ static struct slot **bucket_of(struct rvs_reader *reader, uint64_t key)
 
 /* ---- the order of use; call with the mutex held ---- */
 
-static void leave_idle(struct rvs_reader *reader, struct slot *slot)
+static struct queue *queue_of(struct rvs_reader *reader,
+			      const struct slot *slot)
 {
-	*(slot->older ? &slot->older->newer : &reader->oldest) = slot->newer;
-	*(slot->newer ? &slot->newer->older : &reader->newest) = slot->older;
-	slot->older = slot->newer = NULL;
+	return slot->done ? &reader->done : &reader->idle;
 }
 
-static void enter_idle(struct rvs_reader *reader, struct slot *slot)
+static void leave_queue(struct rvs_reader *reader, struct slot *slot)
 {
-	slot->older = reader->newest;
+	struct queue *queue = queue_of(reader, slot);
+
+	*(slot->older ? &slot->older->newer : &queue->oldest) = slot->newer;
+	*(slot->newer ? &slot->newer->older : &queue->newest) = slot->older;
+	slot->older = slot->newer = NULL;
+	queue->bytes -= slot->plain.capacity;
+}
+
+static void enter_queue(struct rvs_reader *reader, struct slot *slot)
+{
+	struct queue *queue = queue_of(reader, slot);
+
+	slot->older = queue->newest;
 	slot->newer = NULL;
-	*(slot->older ? &slot->older->newer : &reader->oldest) = slot;
-	reader->newest = slot;
+	*(slot->older ? &slot->older->newer : &queue->oldest) = slot;
+	queue->newest = slot;
+	queue->bytes += slot->plain.capacity;
 }
 
 static void remove_slot(struct rvs_reader *reader, struct slot *slot)
@@ -109,17 +199,25 @@ static void remove_slot(struct rvs_reader *reader, struct slot *slot)
 		link = &(*link)->chain;
 	*link = slot->chain;
 	reader->bytes -= slot->plain.capacity;
+	put_spare(reader, &slot->plain);
 	free_slot(slot);
+}
+
+static void evict_oldest(struct rvs_reader *reader, struct queue *queue)
+{
+	struct slot *slot = queue->oldest;
+
+	leave_queue(reader, slot);
+	remove_slot(reader, slot);
 }
 
 static void evict(struct rvs_reader *reader, uint64_t max_bytes)
 {
-	while (reader->bytes > max_bytes && reader->oldest) {
-		struct slot *slot = reader->oldest;
-
-		leave_idle(reader, slot);
-		remove_slot(reader, slot);
-	}
+	while (reader->done.oldest && (reader->bytes > max_bytes ||
+				       reader->done.bytes > DONE_BYTES_MAX))
+		evict_oldest(reader, &reader->done);
+	while (reader->idle.oldest && reader->bytes > max_bytes)
+		evict_oldest(reader, &reader->idle);
 }
 
 /* ---- using a slot ---- */
@@ -144,54 +242,71 @@ static struct slot *take_slot(struct rvs_reader *reader, uint64_t key,
 		*bucket_of(reader, key) = slot;
 		*ret_load = true;
 	} else if (slot->users == 0) {
-		leave_idle(reader, slot);
+		leave_queue(reader, slot);
+		slot->done = false;
 	}
 	slot->users++;
 	return slot;
 }
 
 /* A failed load is forgotten with its last user: the next one tries anew. */
-static void release_slot(struct rvs_reader *reader, struct slot *slot)
+static void release_slot(struct rvs_reader *reader, struct slot *slot,
+			 bool done)
 {
 	(void)pthread_mutex_lock(&reader->mutex);
+	slot->done |= done;
 	if (--slot->users == 0) {
 		if (slot->status < 0)
 			remove_slot(reader, slot);
 		else
-			enter_idle(reader, slot);
+			enter_queue(reader, slot);
 	}
 	evict(reader, reader->max_bytes);
 	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
-static struct rvs_buf take_scratch(struct rvs_reader *reader)
+static void take_buffers(struct rvs_reader *reader, size_t len,
+			 struct rvs_buf *ret_scratch, struct rvs_buf *ret_plain)
 {
-	struct rvs_buf scratch = RVS_BUF_INIT;
-
 	(void)pthread_mutex_lock(&reader->mutex);
 	if (reader->scratch_count > 0)
-		scratch = reader->scratch[--reader->scratch_count];
+		*ret_scratch = reader->scratch[--reader->scratch_count];
+	*ret_plain = take_spare(reader, len);
 	(void)pthread_mutex_unlock(&reader->mutex);
-	return scratch;
+}
+
+/* Call with the mutex held. */
+static void put_scratch(struct rvs_reader *reader, struct rvs_buf *scratch)
+{
+	scratch->failed = false;
+	if (reader->scratch_count < SCRATCH_MAX)
+		reader->scratch[reader->scratch_count++] = *scratch;
+	else
+		rvs_buf_done(scratch);
 }
 
 static void load_slot(struct rvs_reader *reader, const char *id,
 		      uint32_t number, struct slot *slot)
 {
-	struct rvs_buf scratch = take_scratch(reader);
-	int r = rvs_volume_load(reader->volumes, id, number, reader->crc_only,
-				&scratch, &slot->plain, &slot->damage,
-				&slot->err);
+	struct rvs_buf scratch = RVS_BUF_INIT, plain = RVS_BUF_INIT;
+	struct failure failure = { .err = RVS_ERROR_INIT };
+	int r;
 
+	take_buffers(reader, rvs_volume_member_len(reader->volumes, id, number),
+		     &scratch, &plain);
+	r = rvs_volume_load(reader->volumes, id, number, reader->crc_only,
+			    &scratch, &plain, &failure.damage, &failure.err);
+	if (r < 0)
+		slot->failure = malloc(sizeof(failure));
+	if (slot->failure)
+		*slot->failure = failure;
 	(void)pthread_mutex_lock(&reader->mutex);
+	slot->plain = plain;
 	slot->status = r;
 	reader->bytes += slot->plain.capacity;
-	scratch.failed = false;
-	if (reader->scratch_count < SCRATCH_MAX)
-		reader->scratch[reader->scratch_count++] = scratch;
-	else
-		rvs_buf_done(&scratch);
-	(void)pthread_cond_broadcast(&reader->loaded);
+	put_scratch(reader, &scratch);
+	if (slot->users > 1)
+		(void)pthread_cond_broadcast(&reader->loaded);
 	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
@@ -215,6 +330,7 @@ void rvs_reader_forget(struct rvs_reader *reader)
 {
 	(void)pthread_mutex_lock(&reader->mutex);
 	evict(reader, 0);
+	free_spares(reader);
 	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
@@ -248,35 +364,64 @@ static int beyond_member(const char *id, uint32_t number,
 			     reason);
 }
 
-static int copy_out(const struct slot *slot, const char *id, void *bytes,
-		    size_t len, uint32_t offset, struct rvs_damage *damage,
-		    struct rvs_error *err)
+static int explain(const struct slot *slot, struct rvs_damage *damage,
+		   struct rvs_error *err)
 {
-	if (slot->status < 0) {
-		if (damage)
-			*damage = slot->damage;
-		if (err)
-			*err = slot->err;
-		return slot->status;
-	}
-	if (offset > slot->plain.len || len > slot->plain.len - offset)
-		return beyond_member(id, (uint32_t)slot->key, damage, err);
-	if (len > 0)
-		memcpy(bytes, slot->plain.bytes + offset, len);
-	return 0;
+	if (!slot->failure)
+		return rvs_error_no_memory(err);
+	if (damage)
+		*damage = slot->failure->damage;
+	if (err)
+		*err = slot->failure->err;
+	return slot->status;
 }
 
-int rvs_reader_copy(struct rvs_reader *reader, const char *id, uint32_t volume,
-		    uint32_t number, void *bytes, size_t len, uint32_t offset,
+int rvs_reader_hold(struct rvs_reader *reader, const char *id, uint32_t volume,
+		    uint32_t number, struct rvs_held *ret,
 		    struct rvs_damage *damage, struct rvs_error *err)
 {
 	struct slot *slot =
 		get_slot(reader, id, (uint64_t)volume << 32 | number);
-	int r;
+	int r = 0;
 
 	if (!slot)
 		return rvs_error_no_memory(err);
-	r = copy_out(slot, id, bytes, len, offset, damage, err);
-	release_slot(reader, slot);
-	return r;
+	if (slot->status < 0) {
+		r = explain(slot, damage, err);
+		release_slot(reader, slot, false);
+		return r;
+	}
+	*ret = (struct rvs_held){ .bytes = slot->plain.bytes,
+				  .len = slot->plain.len,
+				  .slot = slot,
+				  .id = id,
+				  .volume = volume,
+				  .number = number };
+	return 0;
+}
+
+int rvs_held_check(const struct rvs_held *held, size_t len, uint32_t offset,
+		   struct rvs_damage *damage, struct rvs_error *err)
+{
+	if (offset > held->len || len > held->len - offset)
+		return beyond_member(held->id, held->number, damage, err);
+	return 0;
+}
+
+void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
+			bool done)
+{
+	if (held->slot)
+		release_slot(reader, held->slot, done);
+	held->slot = NULL;
+}
+
+void rvs_reader_load(struct rvs_reader *reader, const char *id, uint32_t volume,
+		     uint32_t number)
+{
+	struct rvs_held held;
+
+	/* A failure shows when the member is really read. */
+	if (rvs_reader_hold(reader, id, volume, number, &held, NULL, NULL) == 0)
+		rvs_reader_release(reader, &held, false);
 }

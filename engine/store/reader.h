@@ -25,14 +25,37 @@ int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
 		   struct rvs_error *err);
 void rvs_reader_free(struct rvs_reader *reader); /* accepts NULL */
 
+/* A member whose bytes stay until it is released. */
+struct rvs_held {
+	const uint8_t *bytes;
+	size_t len;
+	void *slot; /* the reader's; NULL: nothing is held */
+	const char *id;
+	uint32_t volume;
+	uint32_t number;
+};
+
 /*
- * Copy @len bytes at @offset of the plain bytes of member @number of the
- * snapshot @id, whose rvs_volumes_slot() is @volume, to @bytes.  RVS_ERR_CORRUPT when the member fails its proof or is
- * shorter, RVS_ERR_MISSING when it is gone; @damage (may be NULL) says which.
+ * Hold the plain bytes of member @number of the snapshot @id, whose
+ * rvs_volumes_slot() is @volume.  RVS_ERR_CORRUPT when the member fails its
+ * proof, RVS_ERR_MISSING when it is gone; @damage (may be NULL) says which.
  */
-int rvs_reader_copy(struct rvs_reader *reader, const char *id, uint32_t volume,
-		    uint32_t number, void *bytes, size_t len, uint32_t offset,
+int rvs_reader_hold(struct rvs_reader *reader, const char *id, uint32_t volume,
+		    uint32_t number, struct rvs_held *ret,
 		    struct rvs_damage *damage, struct rvs_error *err);
+
+/* RVS_ERR_CORRUPT unless the member has @len bytes at @offset. */
+int rvs_held_check(const struct rvs_held *held, size_t len, uint32_t offset,
+		   struct rvs_damage *damage, struct rvs_error *err);
+
+/* @done: it will hardly be wanted again, and goes before others do.  Accepts
+ * what holds nothing. */
+void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
+			bool done);
+
+/* Bring the member into the cache, if that is possible. */
+void rvs_reader_load(struct rvs_reader *reader, const char *id, uint32_t volume,
+		     uint32_t number);
 
 /* Drop what nobody is using from the cache. */
 void rvs_reader_forget(struct rvs_reader *reader);

@@ -5,10 +5,13 @@
 
 #include "base/cleanup.h"
 
-enum { OPEN_MAX = 128 };
+/* Well below the 1,024 descriptors that a process may commonly have; a file of
+ * a long chain of increments is read from a stream of each. */
+enum { OPEN_MAX = 384, BUCKETS = 512 };
 
 struct rvs_stream {
 	struct rvs_object *object; /* NULL: a free place */
+	struct rvs_stream *chain;  /* in its bucket, unless free */
 	uint64_t owner;
 	uint64_t used; /* when: a count of uses */
 	uint32_t index;
@@ -20,7 +23,31 @@ struct rvs_streams {
 	pthread_mutex_t mutex;
 	uint64_t clock;                   /* protected by mutex */
 	struct rvs_stream open[OPEN_MAX]; /* protected by mutex */
+	struct rvs_stream *buckets[BUCKETS]; /* protected by mutex */
 };
+
+static struct rvs_stream **bucket_of(struct rvs_streams *streams,
+				     uint64_t owner, uint32_t index)
+{
+	return &streams->buckets[(owner * 31 + index) % BUCKETS];
+}
+
+/* Take what is in @place out; call with the mutex held. */
+static struct rvs_object *empty(struct rvs_streams *streams,
+				struct rvs_stream *place)
+{
+	struct rvs_object *object = place->object;
+	struct rvs_stream **link;
+
+	if (!object)
+		return NULL;
+	link = bucket_of(streams, place->owner, place->index);
+	while (*link != place)
+		link = &(*link)->chain;
+	*link = place->chain;
+	place->object = NULL;
+	return object;
+}
 
 int rvs_streams_new(struct rvs_backend *backend, struct rvs_streams **ret,
 		    struct rvs_error *err)
@@ -51,21 +78,18 @@ void rvs_streams_free(struct rvs_streams *streams)
 static struct rvs_stream *find(struct rvs_streams *streams, uint64_t owner,
 			       uint32_t index)
 {
-	struct rvs_stream *found = NULL;
-	size_t i;
+	struct rvs_stream *s;
 
 	(void)pthread_mutex_lock(&streams->mutex);
-	for (i = 0; i < OPEN_MAX && !found; i++) {
-		struct rvs_stream *s = &streams->open[i];
-
-		if (s->object && s->owner == owner && s->index == index) {
-			s->readers++;
-			s->used = ++streams->clock;
-			found = s;
-		}
+	s = *bucket_of(streams, owner, index);
+	while (s && (s->owner != owner || s->index != index))
+		s = s->chain;
+	if (s) {
+		s->readers++;
+		s->used = ++streams->clock;
 	}
 	(void)pthread_mutex_unlock(&streams->mutex);
-	return found;
+	return s;
 }
 
 /* A free place, or that of the object unused for longest; NULL when all are
@@ -92,16 +116,19 @@ static struct rvs_object *keep(struct rvs_streams *streams, uint64_t owner,
 			       uint32_t index, struct rvs_object *object)
 {
 	struct rvs_object *replaced = object;
-	struct rvs_stream *place;
+	struct rvs_stream **bucket, *place;
 
 	(void)pthread_mutex_lock(&streams->mutex);
 	place = find_place(streams);
 	if (place) {
-		replaced = place->object;
+		replaced = empty(streams, place);
+		bucket = bucket_of(streams, owner, index);
 		*place = (struct rvs_stream){ .object = object,
+					      .chain = *bucket,
 					      .owner = owner,
 					      .used = ++streams->clock,
 					      .index = index };
+		*bucket = place;
 	}
 	(void)pthread_mutex_unlock(&streams->mutex);
 	return replaced;
@@ -140,10 +167,8 @@ void rvs_streams_forget(struct rvs_streams *streams, uint64_t owner)
 	for (i = 0; i < OPEN_MAX; i++) {
 		struct rvs_stream *s = &streams->open[i];
 
-		if (s->object && s->owner == owner) {
-			streams->backend->ops->close(s->object);
-			s->object = NULL;
-		}
+		if (s->object && s->owner == owner)
+			streams->backend->ops->close(empty(streams, s));
 	}
 	(void)pthread_mutex_unlock(&streams->mutex);
 }

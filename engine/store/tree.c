@@ -660,19 +660,98 @@ int64_t rvs_tree_seek_hole(const struct rvs_tree *tree,
 	return seek(tree, file, offset, true);
 }
 
-/* The part of extent @e from @offset on. */
-static int read_extent(struct rvs_tree *tree, const struct rvs_extent *e,
-		       void *bytes, size_t len, uint64_t offset,
-		       struct rvs_damage *damage, struct rvs_error *err)
+/* A member held for the length of a read, and what was read of it. */
+struct grip {
+	struct rvs_held held;
+	uint64_t base;  /* where in the file its first byte would lie */
+	size_t used;    /* bytes read */
+	bool scattered; /* its parts lie apart in the file */
+	bool ended;     /* its last byte was read */
+};
+
+/* The extents of a read may take turns between an old member and newer ones. */
+enum { GRIPS = 8 };
+
+struct holding {
+	struct rvs_reader *reader;
+	struct grip grips[GRIPS];
+	unsigned next; /* the place taken next */
+	bool in_order; /* the file is read from front to back */
+	uint64_t at;   /* up to here */
+};
+
+/* Whether a read in order is through with the member.  Of one whose end was
+ * superseded the end is never read, but that it lay there shows. */
+static bool is_done(const struct holding *h, const struct grip *g)
 {
+	return h->in_order &&
+	       (g->ended || (!g->scattered && g->used > g->held.len / 2 &&
+			     g->base + g->held.len <= h->at));
+}
+
+static void let_go(struct holding *h, struct grip *g)
+{
+	rvs_reader_release(h->reader, &g->held, is_done(h, g));
+}
+
+static void holding_done(struct holding *h)
+{
+	unsigned i;
+
+	for (i = 0; i < GRIPS; i++)
+		let_go(h, &h->grips[i]);
+}
+
+/* Hold the member of @e; *ret is valid until the next call. */
+static int hold(struct holding *h, const struct rvs_tree *tree,
+		const struct rvs_extent *e, struct grip **ret,
+		struct rvs_damage *damage, struct rvs_error *err)
+{
+	uint32_t volume = tree->slots[e->volume];
+	uint64_t base = e->at - e->offset;
+	struct grip *g;
+	unsigned i;
+
+	for (i = 0; i < GRIPS; i++) {
+		g = *ret = &h->grips[i];
+		if (g->held.slot && g->held.number == e->member &&
+		    g->held.volume == volume) {
+			g->scattered |= g->base != base;
+			return 0;
+		}
+	}
+	g = *ret = &h->grips[h->next];
+	h->next = (h->next + 1) % GRIPS;
+	let_go(h, g);
+	*g = (struct grip){ .base = base };
+	return rvs_reader_hold(h->reader, tree->volumes[e->volume], volume,
+			       e->member, &g->held, damage, err);
+}
+
+/* The part of extent @e from @offset on. */
+static int read_extent(struct holding *h, const struct rvs_tree *tree,
+		       const struct rvs_extent *e, void *bytes, size_t len,
+		       uint64_t offset, struct rvs_damage *damage,
+		       struct rvs_error *err)
+{
+	uint32_t start = e->offset + (uint32_t)(offset - e->at);
+	struct grip *g;
+	int r;
+
 	if (e->volume == RVS_HOLE) {
 		memset(bytes, 0, len);
 		return 0;
 	}
-	return rvs_reader_copy(tree->store->reader, tree->volumes[e->volume],
-			       tree->slots[e->volume], e->member, bytes, len,
-			       e->offset + (uint32_t)(offset - e->at), damage,
-			       err);
+	r = hold(h, tree, e, &g, damage, err);
+	if (r == 0)
+		r = rvs_held_check(&g->held, len, start, damage, err);
+	if (r < 0)
+		return r;
+	memcpy(bytes, g->held.bytes + start, len);
+	g->used += len;
+	g->ended = start + len == g->held.len;
+	h->at = offset + len;
+	return 0;
 }
 
 static bool same_member(const struct rvs_extent *a, const struct rvs_extent *b)
@@ -681,8 +760,8 @@ static bool same_member(const struct rvs_extent *a, const struct rvs_extent *b)
 }
 
 /* Have the members of [from, to) loaded side by side, and when the file is read
- * from front to back those behind them, too. */
-static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
+ * from front to back, which is the answer, those behind them, too. */
+static bool load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 		       uint64_t from, uint64_t to)
 {
 	struct rvs_ahead *ahead = tree->store->ahead;
@@ -694,7 +773,7 @@ static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	until = rvs_ahead_plan(ahead, tree->number << 32 | file->extents, from,
 			       to, &at);
 	if (at >= file->size)
-		return;
+		return until > to;
 	for (i = rvs_extent_find(items, count, at);
 	     i < count && items[i].at < until; i++) {
 		/* The first of them this thread loads by itself. */
@@ -708,12 +787,15 @@ static void load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 		rvs_ahead_load(ahead, tree->volumes[items[i].volume],
 			       tree->slots[items[i].volume], items[i].member);
 	}
+	return until > to;
 }
 
 ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		      void *buf, size_t len, uint64_t offset,
 		      struct rvs_damage *damage, struct rvs_error *err)
 {
+	RVS_CLEANUP(holding_done)
+	struct holding h = { .reader = tree->store->reader };
 	size_t count, i, done = 0;
 	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
 
@@ -722,12 +804,12 @@ ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 	if (len > file->size - offset)
 		len = (size_t)(file->size - offset);
 	if (count > 1)
-		load_ahead(tree, file, offset, offset + len);
+		h.in_order = load_ahead(tree, file, offset, offset + len);
 	for (i = rvs_extent_find(items, count, offset); done < len; i++) {
 		uint64_t end = rvs_extent_end(items, count, i, file->size);
 		uint64_t left = end - (offset + done);
 		size_t n = len - done < left ? len - done : (size_t)left;
-		int r = read_extent(tree, &items[i], (char *)buf + done, n,
+		int r = read_extent(&h, tree, &items[i], (char *)buf + done, n,
 				    offset + done, damage, err);
 
 		if (r < 0)

@@ -13,12 +13,14 @@
 #include "store.h"
 #include "stream.h"
 
-/* Of volumes kept loaded that nobody uses: their members, of 48 bytes each. */
-enum { IDLE_MEMBERS_MAX = 1 << 20 };
+/* Of volumes kept loaded that nobody uses: their members, of 56 bytes each. */
+enum { IDLE_MEMBERS_MAX = 1 << 20, BUCKETS = 256 };
 
 struct rvs_volume {
 	struct rvs_volumes *volumes;
-	struct rvs_volume *next;  /* protected by volumes->mutex */
+	struct rvs_volume *next;  /* in the list of all; protected by
+				     volumes->mutex */
+	struct rvs_volume *chain; /* in its bucket; likewise */
 	unsigned users;           /* likewise; the table is one of them */
 	uint64_t used;            /* likewise; when: a count of uses */
 	uint64_t serial;          /* of this loading: the streams' owner */
@@ -31,6 +33,7 @@ struct rvs_volumes {
 	struct rvs_streams *streams;
 	pthread_mutex_t mutex;
 	struct rvs_volume *first;  /* protected by mutex, as all below */
+	struct rvs_volume *buckets[BUCKETS]; /* the same, by id */
 	uint64_t clock;
 	char (*ids)[RVS_ID_SIZE];  /* the slots */
 	uint32_t id_count;
@@ -136,17 +139,37 @@ int rvs_volumes_slot(struct rvs_volumes *volumes, const char *id,
 	return r;
 }
 
+static struct rvs_volume **bucket_of(struct rvs_volumes *volumes,
+				     const char *id)
+{
+	uint32_t hash = 0;
+
+	while (*id)
+		hash = hash * 31 + (uint8_t)*id++;
+	return &volumes->buckets[hash % BUCKETS];
+}
+
+/* Call with the mutex held. */
+static struct rvs_volume *find_loaded(struct rvs_volumes *volumes,
+				      const char *id)
+{
+	struct rvs_volume *volume = *bucket_of(volumes, id);
+
+	while (volume && strcmp(volume->id, id) != 0)
+		volume = volume->chain;
+	return volume;
+}
+
 static struct rvs_volume *find(struct rvs_volumes *volumes, const char *id)
 {
 	struct rvs_volume *volume;
 
 	(void)pthread_mutex_lock(&volumes->mutex);
-	for (volume = volumes->first; volume; volume = volume->next)
-		if (!strcmp(volume->id, id)) {
-			volume->users++;
-			volume->used = ++volumes->clock;
-			break;
-		}
+	volume = find_loaded(volumes, id);
+	if (volume) {
+		volume->users++;
+		volume->used = ++volumes->clock;
+	}
 	(void)pthread_mutex_unlock(&volumes->mutex);
 	return volume;
 }
@@ -163,6 +186,10 @@ static struct rvs_volume *drop(struct rvs_volumes *volumes,
 	if (!*link)
 		return NULL; /* dropped before */
 	*link = volume->next;
+	link = bucket_of(volumes, volume->id);
+	while (*link != volume)
+		link = &(*link)->chain;
+	*link = volume->chain;
 	return --volume->users == 0 ? volume : NULL;
 }
 
@@ -191,6 +218,8 @@ static void add(struct rvs_volumes *volumes, struct rvs_volume *volume)
 	volume->serial = volume->used = ++volumes->clock;
 	volume->next = volumes->first;
 	volumes->first = volume;
+	volume->chain = *bucket_of(volumes, volume->id);
+	*bucket_of(volumes, volume->id) = volume;
 	victim = excess(volumes);
 	if (victim)
 		victim = drop(volumes, victim);
@@ -246,6 +275,21 @@ static void forget(struct rvs_volume *volume)
 	rvs_volume_put(volume);
 }
 
+static ssize_t read_whole(const struct rvs_backend_ops *ops,
+			  struct rvs_object *object, uint64_t size,
+			  struct rvs_buf *ret, struct rvs_error *err)
+{
+	uint8_t *bytes = rvs_buf_reserve(ret, size);
+	ssize_t n;
+
+	if (!bytes)
+		return rvs_error_no_memory(err);
+	n = ops->read(object, bytes, size, 0, err);
+	if (n > 0)
+		ret->len += (size_t)n;
+	return n;
+}
+
 /* The index's bytes, unless its first ones show that it is none. */
 static int read_index(struct rvs_volumes *volumes, const char *key,
 		      struct rvs_buf *ret, struct rvs_error *err)
@@ -260,14 +304,14 @@ static int read_index(struct rvs_volumes *volumes, const char *key,
 	if (r < 0)
 		return r;
 	n = ops->read(object, head, sizeof(head), 0, err);
+	if (n >= 0 && !rvs_members_plausible(head, size))
+		n = rvs_error_set(err, RVS_ERR_CORRUPT,
+				  RVS_MEMBERS_NAME
+				  ": not an index, or cut short");
+	if (n >= 0)
+		n = read_whole(ops, object, size, ret, err);
 	ops->close(object);
-	if (n < 0)
-		return (int)n;
-	if (!rvs_members_plausible(head, size))
-		return rvs_error_set(err, RVS_ERR_CORRUPT,
-				     RVS_MEMBERS_NAME
-				     ": not an index, or cut short");
-	return rvs_backend_read_object(volumes->backend, key, size, ret, err);
+	return n < 0 ? (int)n : 0;
 }
 
 static int read_members(struct rvs_volumes *volumes, const char *id,
@@ -318,6 +362,20 @@ int rvs_volume_get(struct rvs_volumes *volumes, const char *id,
 }
 
 /* ---- members ---- */
+
+uint32_t rvs_volume_member_len(struct rvs_volumes *volumes, const char *id,
+			       uint32_t number)
+{
+	const struct rvs_volume *volume;
+	uint32_t len = 0;
+
+	(void)pthread_mutex_lock(&volumes->mutex);
+	volume = find_loaded(volumes, id);
+	if (volume && number < volume->members.count)
+		len = volume->members.items[number].plain_len;
+	(void)pthread_mutex_unlock(&volumes->mutex);
+	return len;
+}
 
 /* The stored bytes of the member, whose header must be what the index says. */
 static int read_stored(struct rvs_volume *volume, uint32_t number,
@@ -393,7 +451,7 @@ static int load_from(struct rvs_volume *volume, uint32_t number, bool crc_only,
 	}
 	m = &volume->members.items[number];
 	plain->len = 0;
-	if (!rvs_buf_reserve(plain, m->plain_len + 1))
+	if (!rvs_buf_reserve(plain, m->plain_len ? m->plain_len : 1))
 		return rvs_error_no_memory(err);
 	plain->len = m->plain_len;
 	r = read_stored(volume, number, scratch, err);

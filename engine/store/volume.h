@@ -48,6 +48,11 @@ void rvs_volume_cleanup(struct rvs_volume **volume);
 const char *rvs_volume_id(const struct rvs_volume *volume);
 const struct rvs_members *rvs_volume_members(const struct rvs_volume *volume);
 
+/* How many plain bytes the member @number of @id has by the index, if that is
+ * loaded; else 0. */
+uint32_t rvs_volume_member_len(struct rvs_volumes *volumes, const char *id,
+			       uint32_t number);
+
 /*
  * Load the member @number of the snapshot @id: its plain bytes replace what is
  * in @plain.  Unless @crc_only, they matched their SHA-256.  @scratch is memory

@@ -149,4 +149,26 @@ static inline void put_snapshot(struct memory_store *s, const char *id,
 	commit_record(writer, id);
 }
 
+/* Copy a part of a member, as readers do. */
+static inline int copy_member(struct memory_store *s, const char *id,
+			      uint32_t number, void *bytes, size_t len,
+			      uint32_t offset, struct rvs_damage *damage,
+			      struct rvs_error *err)
+{
+	struct rvs_held held = { .slot = NULL };
+	uint32_t volume;
+	int r = rvs_volumes_slot(s->store.volumes, id, &volume, err);
+
+	if (r == 0)
+		r = rvs_reader_hold(s->store.reader, id, volume, number, &held,
+				    damage, err);
+	if (r < 0)
+		return r;
+	r = rvs_held_check(&held, len, offset, damage, err);
+	if (r == 0 && len > 0)
+		memcpy(bytes, held.bytes + offset, len);
+	rvs_reader_release(s->store.reader, &held, false);
+	return r;
+}
+
 #endif

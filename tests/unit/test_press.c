@@ -150,9 +150,8 @@ static void test_gathered_bytes_are_found_where_it_says(void **state)
 		if (i == 100)
 			continue;
 		fill_random(bytes, LEN, i);
-		expect_ok(rvs_reader_copy(s->store.reader, ID, 0, numbers[i],
-					  found, LEN - i, offsets[i], NULL,
-					  &err), err);
+		expect_ok(copy_member(s, ID, numbers[i], found, LEN - i,
+				      offsets[i], NULL, &err), err);
 		assert_memory_equal(bytes, found, LEN - i);
 	}
 	assert_true(numbers[MEMBERS - 1] < 10);

@@ -24,11 +24,7 @@ static int copy(struct memory_store *s, uint32_t number, void *bytes,
 		size_t len, uint32_t offset, struct rvs_damage *damage,
 		struct rvs_error *err)
 {
-	uint32_t slot;
-
-	memory_ok(rvs_volumes_slot(s->store.volumes, ID, &slot, err), *err);
-	return rvs_reader_copy(s->store.reader, ID, slot, number, bytes, len,
-			       offset, damage, err);
+	return copy_member(s, ID, number, bytes, len, offset, damage, err);
 }
 
 static void expect_member(struct memory_store *s, uint32_t number)

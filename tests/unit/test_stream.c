@@ -6,7 +6,7 @@
 
 #include "store/stream.h"
 
-enum { STREAMS = 300, THREADS = 8 };
+enum { STREAMS = 500, THREADS = 8 };
 
 static struct memory_backend *new_backend(void)
 {
