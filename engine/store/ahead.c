@@ -14,7 +14,7 @@ enum {
 	FILES = 16,           /* read from front to back at once */
 	WINDOW = 8 << 20,     /* bytes ahead of a reader */
 	DISORDER = 2 << 20,   /* the kernel's requests may overtake each other */
-	DEPTH = 256,          /* members under way */
+	DEPTH = 1024,         /* members under way */
 };
 
 /* A file being read from front to back. */
