@@ -240,6 +240,8 @@ static int print_tick(const struct rvs_tick_result *result)
 {
 	char time[LOCAL_TIME];
 
+	if (is_quiet())
+		return EXIT_DONE;
 	if (!result->scheduled)
 		(void)printf("the store has no schedule\n");
 	else if (result->made)

@@ -89,15 +89,27 @@ json_t *json_bytes(const char *text)
 	return json;
 }
 
-/* DEL and the C1 controls: JSON holds them as they are, and only strings do. */
+/* What rvs_printable() would escape and JSON holds as it is: DEL, C1 controls,
+ * and the characters from U+2028 to U+2069 that turn the direction of writing
+ * or end a line.  Only strings have them.  Length in bytes, 0: it is none. */
 static size_t raw_control(const char *at, unsigned *ret)
 {
 	const unsigned char *c = (const unsigned char *)at;
 
-	*ret = c[0] == 0xc2 ? c[1] : c[0];
+	*ret = c[0];
 	if (c[0] == 0x7f)
 		return 1;
-	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) {
+		*ret = c[1];
+		return 2;
+	}
+	if (c[0] != 0xe2 || (c[1] != 0x80 && c[1] != 0x81))
+		return 0;
+	*ret = 0x2000u | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+	return (*ret >= 0x2028 && *ret <= 0x202e) ||
+			       (*ret >= 0x2066 && *ret <= 0x2069) ?
+		       3 :
+		       0;
 }
 
 static void put_json(const char *text)
