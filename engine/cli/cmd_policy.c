@@ -131,7 +131,7 @@ static int run_schedule(int argc, char **argv)
 			code = report_error(&err);
 		free(text);
 	}
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !(is_quiet() && optind + 1 < argc))
 		code = show_schedule(store, json);
 	rvs_store_close(store);
 	return code;
@@ -184,7 +184,7 @@ static int run_policy(int argc, char **argv)
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct keep keep = { "" };
 	struct rvs_store *store;
-	bool json = false, none;
+	bool json = false, none, change;
 	int code, c;
 
 	while ((c = next_option(argc, argv, options, &json)) != -1)
@@ -192,13 +192,14 @@ static int run_policy(int argc, char **argv)
 	none = optind + 1 < argc;
 	if (none && (strcmp(argv[optind + 1], "none") != 0 || *keep.text))
 		usage_error("policy takes rules, or none");
+	change = none || *keep.text;
 	store = open_store(argv[optind], &code);
 	if (!store)
 		return code;
-	if ((none || *keep.text) &&
+	if (change &&
 	    rvs_plan_set_policy(store, none ? NULL : keep.text, &err) < 0)
 		code = report_error(&err);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !(is_quiet() && change))
 		code = show_policy(store, json);
 	rvs_store_close(store);
 	return code;

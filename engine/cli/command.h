@@ -39,7 +39,8 @@ extern const struct command command_init, command_create, command_list,
 	command_show, command_ls, command_cat, command_restore, command_verify,
 	command_rename, command_pin, command_unpin, command_delete,
 	command_prune, command_collect, command_diff, command_stats,
-	command_schedule, command_policy, command_tick, command_mount;
+	command_schedule, command_policy, command_tick, command_revert,
+	command_mount;
 
 /* The command that is running, for its usage message. */
 void set_command(const struct command *command);

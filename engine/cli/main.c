@@ -13,7 +13,8 @@ static const struct command *const commands[] = {
 	&command_ls,	 &command_cat,	  &command_restore, &command_verify,
 	&command_diff,	 &command_rename, &command_pin,	    &command_unpin,
 	&command_delete, &command_prune,  &command_collect, &command_stats,
-	&command_schedule, &command_policy, &command_tick, &command_mount,
+	&command_schedule, &command_policy, &command_tick, &command_revert,
+	&command_mount,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
