@@ -11,6 +11,7 @@ static const uint8_t member_start[10] = { 0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0,
 					  0xff };
 enum {
 	STORED_BLOCK_MAX = 65535,
+	NUMBER_AT = 16,
 	SUBFIELD_LEN = 44, /* number, stored, plain: u32; then the digest */
 };
 
@@ -75,6 +76,21 @@ int rvs_gzip_pack(struct rvs_codec *codec, uint32_t number, const void *plain,
 	rvs_buf_put_u32(ret, rvs_crc32(plain, len));
 	rvs_buf_put_u32(ret, (uint32_t)len);
 	return rvs_buf_check(ret, err);
+}
+
+size_t rvs_gzip_stored_len(size_t len)
+{
+	return RVS_GZIP_HEADER_LEN + stored_blocks_len(len) +
+	       RVS_GZIP_TRAILER_LEN;
+}
+
+void rvs_gzip_renumber(void *member, uint32_t number)
+{
+	uint8_t *at = (uint8_t *)member + NUMBER_AT;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		at[i] = (uint8_t)(number >> 8 * i);
 }
 
 int rvs_gzip_parse(const void *bytes, size_t len, struct rvs_gzip_header *ret,

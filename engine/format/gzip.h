@@ -49,6 +49,13 @@ int rvs_gzip_pack(struct rvs_codec *codec, uint32_t number, const void *plain,
 		  size_t len, const struct rvs_digest *digest,
 		  struct rvs_buf *ret, struct rvs_error *err);
 
+/* The length of a member of @len plain bytes that are stored, as by a codec of
+ * level 0. */
+size_t rvs_gzip_stored_len(size_t len);
+
+/* Give a whole member of ours another number: nothing else depends on it. */
+void rvs_gzip_renumber(void *member, uint32_t number);
+
 /* Read a header of ours from the first @len bytes of a member;
  * RVS_ERR_CORRUPT for anything else. */
 int rvs_gzip_parse(const void *bytes, size_t len, struct rvs_gzip_header *ret,

@@ -12,12 +12,7 @@
 #include "press.h"
 #include "prior.h"
 #include "store/store.h"
-
-enum {
-	BUNDLE_FILES = 256,      /* with more new files than this ... */
-	STREAM_BYTES = 1 << 20,  /* ... only those so long get a stream */
-	HOLES_MAX = 1 << 30,     /* bytes of zeros a stream may hold */
-};
+#include "stream_name.h"
 
 struct run {
 	const struct rvs_survey_options *options;
@@ -46,34 +41,7 @@ void rvs_survey_done(struct rvs_survey *survey)
 
 static bool bundles(const struct run *run)
 {
-	return run->new_files > BUNDLE_FILES;
-}
-
-/* Names of objects that a source's directory of that name would meet. */
-static bool is_reserved(const char *path)
-{
-	static const char *const names[] = { RVS_METADATA_NAME,
-					     RVS_MANIFEST_NAME,
-					     RVS_MEMBERS_NAME, RVS_BUNDLE_NAME,
-					     RVS_CHECKSUM_NAME };
-	size_t len = strcspn(path, "/"), i;
-
-	for (i = 0; path[len] && i < sizeof(names) / sizeof(*names); i++)
-		if (strlen(names[i]) == len && !strncmp(path, names[i], len))
-			return true;
-	return false;
-}
-
-/* "PATH.gz" may be an object: its name fits, and no other stream could be, or
- * lie below, one of its folders. */
-static bool has_stream_name(const char *path)
-{
-	const char *last = strrchr(path, '/');
-
-	last = last ? last + 1 : path;
-	return strlen(path) + 3 <= RVS_STREAM_NAME_MAX &&
-	       strlen(last) + 3 <= RVS_FILE_NAME_MAX && !is_reserved(path) &&
-	       !strstr(path, ".gz/");
+	return run->new_files > RVS_BUNDLE_FILES;
 }
 
 /* The stream of a file's own, malloc'ed, or NULL: it goes to the bundle. */
@@ -82,10 +50,10 @@ static char *stream_of(const struct run *run, const struct rvs_item *item,
 {
 	char *name = NULL;
 
-	if ((bundles(run) && item->size < STREAM_BYTES) ||
-	    !has_stream_name(path))
+	if ((bundles(run) && item->size < RVS_STREAM_BYTES) ||
+	    !rvs_stream_name_fits(path))
 		return NULL;
-	if (!run->options->prior && item->size > allocated + HOLES_MAX)
+	if (!run->options->prior && item->size > allocated + RVS_HOLES_MAX)
 		return NULL;
 	/* A stream with members that others share cannot begin anew. */
 	if (!run->first && run->options->prior)
