@@ -17,7 +17,7 @@ struct name {
 static const struct name names[HIDDEN_DIRECTORIES] = {
 	[HIDDEN_BY_ID] = { ".by-id", 0555 },
 	[HIDDEN_BY_TIME] = { ".by-time", 0555 },
-	[HIDDEN_RAW] = { ".raw", 0500 },
+	[HIDDEN_RAW] = { ".raw", 0700 },
 	[HIDDEN_HISTORY] = { ".history", 0500 },
 };
 

@@ -217,6 +217,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
+	struct canceller canceller = { req, is_cancelled };
 	CLEANUP(cleanup_free) void *buf = malloc(size);
 
 	if (!buf) {
@@ -224,7 +225,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		return;
 	}
 	answer_bytes(req, buf, view_read(mount_of(req)->view, ino, buf, size,
-					 offset));
+					 offset, &canceller));
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,

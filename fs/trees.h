@@ -1,10 +1,7 @@
 /*
  * Trees: the loaded trees of snapshots, shared by requests, bounded in bytes.
  *
- * A tree is loaded when a request first needs it, once however many requests
- * wait for it.  Those not held are dropped, the longest unused first, while
- * more than the limit is loaded; the one used last stays, however large it is,
- * or a walk through it would load it at every step.  Threads may share it.
+ * A cache, see there, of trees.  Threads may share it.
  */
 #ifndef TREES_H
 #define TREES_H

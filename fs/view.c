@@ -23,6 +23,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "node.h"
+#include "raw.h"
 #include "root.h"
 #include "scheduler.h"
 #include "snapshots.h"
@@ -50,6 +51,7 @@ struct view {
 	struct root *root;
 	struct aliases aliases;
 	struct history *history;
+	struct raw *raw;
 };
 
 static void note_record(void *arg, const char *directory, const char *reason)
@@ -161,6 +163,21 @@ static bool make_history(struct view *view)
 	return view->history;
 }
 
+static bool make_raw(struct view *view)
+{
+	struct raw_context context = {
+		.store = view->store,
+		.root = view->root,
+		.snapshots = view->snapshots,
+		.damages = view->damages,
+		.log = view->options.log,
+		.owner = view->options.owner,
+	};
+
+	view->raw = raw_new(&context);
+	return view->raw;
+}
+
 struct view *view_new(struct rvs_store *store,
 		      const struct view_options *options)
 {
@@ -171,7 +188,7 @@ struct view *view_new(struct rvs_store *store,
 	view->store = store;
 	view->options = *options;
 	if (make_logs(view) && make_snapshots(view) && make_contents(view) &&
-	    make_commands(view) && make_root(view) && make_history(view))
+	    make_commands(view) && make_root(view) && make_history(view) && make_raw(view))
 		return view;
 	view_free(view);
 	return NULL;
@@ -184,6 +201,7 @@ void view_free(struct view *view)
 	if (view->jobs)
 		jobs_stop(view->jobs);
 	scheduler_free(view->scheduler);
+	raw_free(view->raw);
 	history_free(view->history);
 	root_free(view->root);
 	totals_free(view->totals);
@@ -258,7 +276,7 @@ static int lookup_hidden(struct view *view, const struct inode *dir,
 	case HIDDEN_HISTORY:
 		return history_lookup(view->history, dir, name, ret);
 	default:
-		return -ENOENT;
+		return raw_lookup(view->raw, dir, name, ret);
 	}
 }
 
@@ -271,6 +289,8 @@ int view_lookup(struct view *view, uint64_t parent, const char *name,
 		return lookup_root(view, name, ret);
 	if (dir.kind == INODE_HIDDEN)
 		return lookup_hidden(view, &dir, name, ret);
+	if (dir.kind == INODE_RAW)
+		return raw_lookup(view->raw, &dir, name, ret);
 	if (dir.kind == INODE_HISTORY)
 		return history_lookup(view->history, &dir, name, ret);
 	if (dir.kind == INODE_ENTRY)
@@ -294,6 +314,8 @@ int view_stat(struct view *view, uint64_t number, struct node *ret)
 		return root_stat(view->root, ret);
 	if (inode.kind == INODE_HIDDEN)
 		return stat_hidden(view, inode.hidden, ret);
+	if (inode.kind == INODE_RAW)
+		return raw_stat(view->raw, &inode, ret);
 	if (inode.kind == INODE_HISTORY)
 		return history_stat(view->history, &inode, ret);
 	if (inode.kind == INODE_ENTRY)
@@ -314,7 +336,7 @@ static int list_hidden(struct view *view, const struct inode *dir, off_t at,
 	case HIDDEN_HISTORY:
 		return history_list(view->history, dir, at, lister);
 	default:
-		return 0;
+		return raw_list(view->raw, dir, at, lister);
 	}
 }
 
@@ -329,6 +351,8 @@ int view_list(struct view *view, uint64_t number, off_t at,
 		return root_list(view->root, at, lister);
 	if (dir.kind == INODE_HIDDEN)
 		return list_hidden(view, &dir, at, lister);
+	if (dir.kind == INODE_RAW)
+		return raw_list(view->raw, &dir, at, lister);
 	if (dir.kind == INODE_HISTORY)
 		return history_list(view->history, &dir, at, lister);
 	if (dir.kind == INODE_ENTRY)
@@ -380,7 +404,7 @@ static ssize_t read_text(struct view *view, const struct inode *inode,
 }
 
 ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
-		  off_t offset)
+		  off_t offset, const struct canceller *canceller)
 {
 	struct inode inode = inode_parse(number);
 
@@ -388,6 +412,9 @@ ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
 		return read_text(view, &inode, buf, len, offset);
 	if (inode.kind == INODE_ENTRY)
 		return contents_read(view->contents, &inode, buf, len, offset);
+	if (inode.kind == INODE_RAW)
+		return raw_read(view->raw, &inode, buf, len, offset,
+				canceller);
 	return -EISDIR;
 }
 
@@ -405,6 +432,21 @@ static off_t seek_text(struct view *view, const struct inode *inode,
 	return whence == SEEK_DATA ? offset : node.attr.st_size;
 }
 
+/* Streams are shown without holes. */
+static off_t seek_raw(struct view *view, const struct inode *inode,
+		      off_t offset, int whence)
+{
+	struct node node;
+	int r;
+
+	r = raw_stat(view->raw, inode, &node);
+	if (r < 0)
+		return r;
+	if (offset < 0 || offset >= node.attr.st_size)
+		return -ENXIO;
+	return whence == SEEK_DATA ? offset : node.attr.st_size;
+}
+
 off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence)
 {
 	struct inode inode = inode_parse(number);
@@ -413,6 +455,8 @@ off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence)
 		return -EINVAL;
 	if (inode.kind == INODE_TEXT)
 		return seek_text(view, &inode, offset, whence);
+	if (inode.kind == INODE_RAW)
+		return seek_raw(view, &inode, offset, whence);
 	if (inode.kind == INODE_ENTRY)
 		return contents_seek(view->contents, &inode, offset, whence);
 	return -EINVAL;

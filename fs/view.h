@@ -5,6 +5,7 @@
  *   /SNAPSHOT/...        the files of a snapshot
  *   /.by-id/ID/...       the same by the snapshot's id
  *   /.by-time/TIME/...   the same by the time it was made
+ *   /.raw/SNAPSHOT/...   its gzip streams and their checksums
  *   /.history/PATH/TIME  what lay at a path, each version once
  *
  * Functions return 0, a documented positive answer, or a negative errno.  A
@@ -67,7 +68,7 @@ int view_readlink(struct view *view, uint64_t number, char **ret);
 
 /* Bytes read: @len unless the file ends before. */
 ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
-		  off_t offset);
+		  off_t offset, const struct canceller *canceller);
 
 /* As lseek(2) with SEEK_DATA or SEEK_HOLE. */
 off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence);

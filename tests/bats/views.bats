@@ -231,3 +231,118 @@ until_true() {
   denied as_nobody ls "$mnt/.history/shut/file"
   assert_equal "$(cat "$mnt/.history/secret/file"/* "$mnt/.history/shut/file"/*)" once
 }
+
+# --- raw -------------------------------------------------------------------
+
+# expect_streams COPY SOURCE: the checksums hold, each stream is a file of the
+# source, and all files in no bundle are there.
+expect_streams() {
+  local stream
+  (cd "$1" && sha256sum --quiet -c checksum.sha256)
+  while IFS= read -r -d '' stream; do
+    gunzip -c <"$1/$stream" | cmp - "$2/${stream%.gz}"
+  done < <(cd "$1" && find . -name '*.gz' -type f -print0)
+}
+
+# expect_snapshot COPY NAME: as a snapshot of a store of its own it is whole, and
+# restores to what the mount shows.
+expect_snapshot() {
+  local other=$BATS_TEST_TMPDIR/other
+  rm -rf "$other" "$other.restored"
+  ruvsnap init "$other" >/dev/null
+  cp -r "$1" "$other/snapshot-$(jq -r .id "$1/metadata.json")"
+  expect 0 ruvsnap verify "$other"
+  expect 0 ruvsnap show "$other" latest --json
+  assert_equal "$(json .snapshot_type)" full
+  expect 0 ruvsnap restore "$other" latest "$other.restored"
+  compare_trees "$mnt/$2" "$other.restored"
+}
+
+@test ".raw of the last of 50 increments: gunzip gives the source, sha256sum -c passes" {
+  make_sample "$src"
+  mkdir "$src/sub"
+  text_bytes 300000 >"$src/sub/text"
+  : >"$src/empty"
+  for i in {1..50}; do
+    random_bytes 9000 "$i" | dd of="$src/vectors.bin" bs=1000 seek=$((i * 29)) conv=notrunc status=none
+    echo "line $i" >>"$src/sub/text"
+    snap "s$i"
+  done
+  start_mount "$store" "$mnt"
+  assert_equal "$(ls "$mnt/.raw" | wc -l)" 50
+  cp -r "$mnt/.raw/s50" "$BATS_TEST_TMPDIR/usb"
+  expect_streams "$BATS_TEST_TMPDIR/usb" "$src"
+  assert_equal "$(find "$BATS_TEST_TMPDIR/usb" -name '*.gz' | wc -l)" 5
+  expect_snapshot "$BATS_TEST_TMPDIR/usb" s50
+  # It reads the same again, and beside what ls says.
+  stop_mounts
+  start_mount "$store" "$mnt"
+  diff -r "$mnt/.raw/s50" "$BATS_TEST_TMPDIR/usb"
+  cp -r "$mnt/.raw/s25" "$BATS_TEST_TMPDIR/middle"
+  (cd "$BATS_TEST_TMPDIR/middle" && sha256sum --quiet -c checksum.sha256)
+  gunzip -c <"$BATS_TEST_TMPDIR/middle/vectors.bin.gz" | cmp - "$mnt/s25/vectors.bin"
+}
+
+@test ".raw of a full snapshot is its directory in the store" {
+  make_sample "$src"
+  mkdir -p "$src/a/b"
+  echo deep >"$src/a/b/c"
+  snap one
+  start_mount "$store" "$mnt"
+  diff -r "$mnt/.raw/one" "$(snapshot_dir "$store" one)"
+  assert_equal "$(stat -c %s "$mnt/.raw/one/vectors.bin.gz")" \
+    "$(stat -c %s "$(snapshot_dir "$store" one)/vectors.bin.gz")"
+  mv "$mnt/one" "$mnt/two"
+  diff -r "$mnt/.raw/two" "$(snapshot_dir "$store" two)"
+  run ! stat "$mnt/.raw/one"
+}
+
+@test ".raw of increments of many small files, of holes and hostile names" {
+  mkdir "$src/many"
+  for i in {1..400}; do echo "file $i" >"$src/many/$i"; done
+  truncate -s 3M "$src/sparse"
+  odd=$'new\nline \\ \xff -rf.gz'
+  random_bytes 50000 >"$src/$odd"
+  mkdir "$src/folder.gz"
+  echo below >"$src/folder.gz/file"
+  snap one
+  rm "$src/many/7"
+  echo changed >"$src/many/300"
+  printf data | dd of="$src/sparse" bs=1 seek=2000000 conv=notrunc status=none
+  printf more >>"$src/$odd"
+  snap two
+  # More than a mount's own view: what the first alone used goes.
+  ruvsnap delete "$store" one
+  start_mount "$store" "$mnt"
+  cp -r "$mnt/.raw/two" "$BATS_TEST_TMPDIR/usb"
+  expect_streams "$BATS_TEST_TMPDIR/usb" "$src"
+  expect_snapshot "$BATS_TEST_TMPDIR/usb" two
+}
+
+@test ".raw is the mounting user's alone" {
+  [[ $EUID -eq 0 ]] || skip "needs root"
+  chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$src"
+  echo secret >"$src/private"
+  chmod 600 "$src/private"
+  snap one
+  start_mount "$store" "$mnt" -o allow_other
+  as_nobody test -x "$mnt" || skip "nobody cannot reach the temporary folder"
+  denied as_nobody ls "$mnt/.raw"
+  denied as_nobody cat "$mnt/.raw/one/private.gz"
+  assert_equal "$(gunzip -c <"$mnt/.raw/one/private.gz")" secret
+  assert_equal "$(stat -c %a "$mnt/.raw/one" "$mnt/.raw/one/private.gz")" $'700\n600'
+}
+
+@test ".raw: damage is an error, never a checksum that holds" {
+  make_sample "$src"
+  snap one
+  echo more >>"$src/metadata.bin"
+  snap two
+  flip_bit "$(snapshot_dir "$store" one)/vectors.bin.gz" 700000
+  start_mount "$store" "$mnt"
+  run ! cat "$mnt/.raw/two/checksum.sha256"
+  assert_has "$output" "Input/output error"
+  run ! cat "$mnt/.raw/two/vectors.bin.gz"
+  assert_equal "$(jq -r '.damage[0].stream' "$mnt/.status")" vectors.bin.gz
+  cat "$mnt/.raw/two/metadata.bin.gz" >/dev/null
+}
