@@ -280,6 +280,26 @@ static unsigned settle_s(const struct making *m)
 					    RVS_SETTLE_DEFAULT_S;
 }
 
+/* A file of vectors that is damaged fails nothing, but is told. */
+static void tell_uncounted(const struct making *m)
+{
+	const struct rvs_survey *survey = &m->survey;
+	uint32_t i;
+
+	for (i = 0; i < survey->scan.count; i++) {
+		const char *why = survey->entries[i].content.uncounted;
+		RVS_CLEANUP(rvs_cleanup_free) char *path = NULL;
+		RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
+
+		if (!why)
+			continue;
+		path = rvs_scan_path(&survey->scan, i);
+		if (path && asprintf(&text, "%s: its vectors are not counted: "
+				     "%s", path, why) >= 0)
+			warn_user(m->options, text);
+	}
+}
+
 static int survey(struct making *m, struct rvs_error *err)
 {
 	const struct rvs_survey_options options = {
@@ -375,8 +395,10 @@ static int make(struct making *m, struct rvs_error *err)
 	if (r == 0)
 		r = rvs_describe(&m->survey, m->prior, m->press, &m->record,
 				 err);
-	if (r == 0)
-		r = check_cancelled(m, err);
+	if (r < 0)
+		return r;
+	tell_uncounted(m);
+	r = check_cancelled(m, err);
 	if (r == 0)
 		r = rvs_writer_commit(m->writer, &m->record, err);
 	return r;

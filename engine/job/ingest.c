@@ -133,6 +133,7 @@ struct rvs_ingest {
 void rvs_content_done(struct rvs_content *content)
 {
 	rvs_extents_done(&content->extents);
+	free(content->uncounted);
 }
 
 /* ---- jobs: looking ---- */
@@ -214,6 +215,8 @@ static void count_vectors(const struct rvs_input *input, const char *path,
 		.known = vectors.known,
 		.count = vectors.count
 	};
+	free(ret->uncounted); /* of an earlier reading */
+	ret->uncounted = vectors.note[0] ? strdup(vectors.note) : NULL;
 }
 
 static int read_small(struct batch *batch, struct batch_file *file, int fd)

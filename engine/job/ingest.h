@@ -37,6 +37,7 @@ struct rvs_content {
 	uint64_t size; /* bytes read */
 	struct rvs_digest digest;
 	struct rvs_vector_note vectors;
+	char *uncounted; /* why its vectors are not known, or NULL */
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
 	bool missing;               /* it vanished before it was read */
 	bool captured;              /* a database, perhaps being written: one
