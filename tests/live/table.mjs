@@ -5,10 +5,11 @@
 //   table.mjs [--databases small,large] [--writers single,batch] [--copies 20]
 //             [--tools ruvsnap,cp,restic,borg] [--directory DIR] [--json]
 //
-// For each database, writer and tool: fill a new database; insert, one vector or
-// a thousand in each transaction, without a pause; meanwhile take copies, one
-// after another.  When all are taken, get each back, let Ruvector open it in a
-// process of its own, and see whether it
+// For each database, writer and tool: fill a new database; write without a pause,
+// one new vector in each transaction, or a thousand of which a tenth is new and the
+// others are written again; meanwhile take copies, one after another.  When all
+// are taken, get each back, let Ruvector open it in a process of its own, and see
+// whether it
 //
 // - opens,
 // - holds no fewer vectors than were committed before the copy was begun and no
@@ -25,14 +26,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { BATCH, VectorDb, entriesAt, fill, nearest, vectorAt } from './vectors.mjs';
+import { BATCH, VectorDb, entriesAt, fill, generator, nearest, vectorAt } from './vectors.mjs';
 import { tools } from './tools.mjs';
 
 const DATABASES = {
   small: { vectors: 10_000, dimensions: 128 },
   large: { vectors: 100_000, dimensions: 384 },
 };
-const WRITERS = { single: 1, batch: BATCH };
+const WRITERS = { single: { batch: 1, fresh: 1 }, batch: { batch: BATCH, fresh: BATCH / 10 } };
 const PAGE = 4096;
 const PIECE = 256 * PAGE;
 const SAMPLES = 200;
@@ -95,18 +96,27 @@ function pagesChanged(before, after) {
 
 // Writes until told to stop; knows what was begun and what was committed.
 class Writer {
-  constructor(db, { vectors, dimensions }, batch) {
-    Object.assign(this, { db, dimensions, batch, begun: vectors, committed: vectors, running: true });
+  constructor(db, { vectors, dimensions }, { batch, fresh }) {
+    Object.assign(this, { db, dimensions, fresh, again: batch - fresh, begun: vectors, committed: vectors });
+    this.random = generator(1);
+    this.running = true;
     this.done = this.write();
+  }
+
+  next() {
+    const entries = entriesAt(this.begun, this.fresh, this.dimensions, idOf);
+    for (let i = 0; i < this.again; i++)
+      entries.push(...entriesAt(Math.floor(this.random() * this.committed), 1, this.dimensions, idOf));
+    return entries;
   }
 
   async write() {
     while (this.running) {
-      const next = entriesAt(this.begun, this.batch, this.dimensions, idOf);
-      this.begun += this.batch;
-      if (this.batch === 1) await this.db.insert(next[0]);
+      const next = this.next();
+      this.begun += this.fresh;
+      if (next.length === 1) await this.db.insert(next[0]);
       else await this.db.insertBatch(next);
-      this.committed += this.batch;
+      this.committed += this.fresh;
     }
   }
 
@@ -159,7 +169,7 @@ function rowOf(names, taken, told, last) {
   return {
     ...names, copies: taken.length, refused, hold: told.hold,
     seconds: sum(taken.map((take) => take.seconds)) / taken.length,
-    written: last.most - taken[0].least,
+    added: last.most - taken[0].least,
     size_first: taken[0].size, size_last: last.size,
     stored_first: taken[0].stored, stored_later: last.stored - taken[0].stored,
     changed: told.changed,
@@ -201,7 +211,7 @@ const COLUMNS = {
   hold: (row) => `${row.hold} of ${row.copies}`,
   refused: (row) => row.refused,
   's each': (row) => row.seconds.toFixed(2),
-  'vectors written': (row) => row.written,
+  'vectors added': (row) => row.added,
   'first MB': (row) => mb(row.stored_first),
   'later MB': (row) => mb(row.stored_later),
   'changed pages MB': (row) => mb(row.changed),
