@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 /* Neighbours cost the square of the length: long inputs have fewer of them. */
-#define NEIGHBOURS_MAX 2048
+#define NEIGHBOURS_MAX 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
