@@ -344,12 +344,18 @@ static int try_live(struct capture *capture, const struct sighting *seen,
 		    struct rvs_redb_capture *ret, struct rvs_error *err)
 {
 	struct rvs_redb_header header;
+	struct sighting now;
 	int r = rvs_redb_header_decode(seen->header, &header, err);
 
-	if (r < 0)
+	if (r == 0)
+		r = try_header(capture, &header, seen->size, &capture->mend,
+			       ret, err);
+	if (r < 0 || !ret->rolled_back)
 		return r;
-	return try_header(capture, &header, seen->size, &capture->mend, ret,
-			  err);
+	/* A writer that went on was in the middle of its commit. */
+	r = look_at_live(capture, &now, err);
+	ret->rolled_back = same_sighting(seen, &now);
+	return r;
 }
 
 static int catch_up(struct capture *capture, struct rvs_redb_capture *ret,

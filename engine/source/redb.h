@@ -78,9 +78,10 @@ struct rvs_redb_capture {
 	uint64_t mended_pages; /* read again after the copy */
 	unsigned rounds;       /* headers started from */
 	bool cloned;           /* the filesystem shared the blocks */
-	bool rolled_back;      /* the newest commit was not whole: its writer
-				  is at it, or died, or it is damaged; the
-				  one before was taken, as redb would */
+	bool rolled_back;      /* the newest commit was not whole, and nobody
+				  went on with it: its writer died, or it is
+				  damaged; the one before was taken, as redb
+				  would */
 };
 
 /*

@@ -283,7 +283,29 @@ static void test_capture_falls_back_to_the_commit_before(void **state)
 			    live->image->bytes + slots, IMAGE_SLOT_LEN);
 }
 
-/* A reader that trusts two-phase commits would not look at the other slot. */
+/* The last check is of the walk that verifies the copy. */
+static void test_a_writer_that_goes_on_is_no_damage(void **state)
+{
+	unsigned checks;
+	LIVE(live, result);
+
+	put_half_commit(live->image);
+	put_two_commits(live->next);
+	image_commit_table(live->next, 0, 9, "vectors", "newer", 9);
+	live_write_all(live, live->image);
+	assert_int_equal(capture(live, 10, result), 0);
+	checks = live->checks;
+
+	live_write_all(live, live->image);
+	live->checks = 0;
+	live->act_at = checks;
+	live->act = commit_next;
+	assert_int_equal(capture(live, 10, result), 0);
+	assert_int_equal(live->checks, checks);
+	assert_int_equal(result->capture.transaction, 7);
+	assert_false(result->capture.rolled_back);
+}
+
 /* A clone is proved where it lies, and written only where its newest commit is
  * not whole. */
 static void test_a_clone_is_proved_in_place(void **state)
@@ -320,6 +342,7 @@ static void test_a_clone_is_proved_in_place(void **state)
 			 RVS_ERR_CORRUPT);
 }
 
+/* A reader that trusts two-phase commits would not look at the other slot. */
 static void test_capture_waits_for_a_commit_in_the_making(void **state)
 {
 	LIVE(live, result);
@@ -529,6 +552,7 @@ int main(void)
 			test_capture_mends_what_changed_since_the_copy),
 		cmocka_unit_test(test_capture_follows_a_file_that_grew),
 		cmocka_unit_test(test_capture_falls_back_to_the_commit_before),
+		cmocka_unit_test(test_a_writer_that_goes_on_is_no_damage),
 		cmocka_unit_test(test_a_clone_is_proved_in_place),
 		cmocka_unit_test(test_capture_waits_for_a_commit_in_the_making),
 		cmocka_unit_test(
