@@ -38,7 +38,8 @@ struct restoring {
 	uint8_t *buffer;
 	int root;           /* the target */
 	uint64_t total_bytes;
-	bool *made;         /* for each directory: it was not there */
+	bool *made;         /* for each entry: it was not there, now it is */
+	bool made_root;     /* the same for the target */
 	char **restored;    /* for each entry with links: where its first name
 			       was restored, relative to the target */
 	struct rvs_error *err;
@@ -116,11 +117,12 @@ static void temporary_name(uint32_t index, char ret[64])
 }
 
 /* Give what was made as @temporary its name. */
-static int take_name(struct restoring *r, int dirfd, const char *temporary,
-		     const char *name)
+static int take_name(struct restoring *r, uint32_t index, int dirfd,
+		     const char *temporary, const char *name)
 {
 	unsigned flags = r->options->overwrite ? 0 : RENAME_NOREPLACE;
 
+	r->made[index] = true;
 	if (renameat2(dirfd, temporary, dirfd, name, flags) == 0)
 		return 0;
 	if (errno == EINVAL && flags) { /* a filesystem that cannot */
@@ -131,6 +133,7 @@ static int take_name(struct restoring *r, int dirfd, const char *temporary,
 			return 0;
 		errno = EEXIST;
 	}
+	r->made[index] = false;
 	rvs_error_errno(r->err, "%s", name);
 	(void)unlinkat(dirfd, temporary, 0); /* nothing is lost with it */
 	if (r->err->status == RVS_ERR_EXISTS)
@@ -241,7 +244,7 @@ static int restore_file(struct restoring *r, uint32_t index, int dirfd,
 	if (close(fd) < 0 && status == 0)
 		status = rvs_error_errno(r->err, "cannot write");
 	if (status == 0)
-		return take_name(r, dirfd, temporary, name);
+		return take_name(r, index, dirfd, temporary, name);
 	(void)unlinkat(dirfd, temporary, 0); /* nothing is lost with it */
 	return rvs_error_context(r->err, "%s", name);
 }
@@ -269,7 +272,7 @@ static int restore_special(struct restoring *r, uint32_t index, int dirfd,
 		return 0;
 	}
 	set_attributes_at(r, index, dirfd, temporary);
-	return take_name(r, dirfd, temporary, name);
+	return take_name(r, index, dirfd, temporary, name);
 }
 
 /* ---- hard links ---- */
@@ -305,7 +308,7 @@ static int restore_link(struct restoring *r, uint32_t index, int dirfd,
 				       errno == ENAMETOOLONG ?
 			       1 :
 			       rvs_error_errno(r->err, "%s", name);
-	status = take_name(r, dirfd, temporary, name);
+	status = take_name(r, index, dirfd, temporary, name);
 	/* Of two names of one inode rename(2) leaves both. */
 	(void)unlinkat(dirfd, temporary, 0);
 	return status;
@@ -363,6 +366,7 @@ static int restore_directory(struct restoring *r, uint32_t index, int dirfd,
 	fd = open_directory(r, dirfd, name, &made);
 	if (fd < 0)
 		return fd;
+	r->made[index] |= made;
 	status = restore_children(r, index, fd);
 	if (status < 0)
 		return rvs_error_context(r->err, "in %s", name);
@@ -409,7 +413,8 @@ static int check_empty(int fd, struct rvs_error *err)
 
 static int open_target(struct restoring *r, const char *target)
 {
-	if (mkdir(target, 0700) < 0 && errno != EEXIST)
+	r->made_root = mkdir(target, 0700) == 0;
+	if (!r->made_root && errno != EEXIST)
 		return rvs_error_errno(r->err, "%s", target);
 	r->root = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->root < 0)
@@ -494,6 +499,51 @@ static int restore_wanted(struct restoring *r, const char *target)
 	return status;
 }
 
+/* ---- undoing ---- */
+
+static void remove_made(struct restoring *r, uint32_t index, int dirfd);
+
+/* What others put there meanwhile stays, and so do the directories on its way. */
+static void remove_children(struct restoring *r, uint32_t index, int fd)
+{
+	const struct rvs_entry *dir = rvs_tree_entry(r->tree, index);
+	uint32_t i;
+
+	for (i = 0; i < dir->child_count; i++)
+		remove_made(r, rvs_tree_child(r->tree, dir, i), fd);
+}
+
+static void remove_made(struct restoring *r, uint32_t index, int dirfd)
+{
+	const struct rvs_entry *e = rvs_tree_entry(r->tree, index);
+	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
+
+	if (S_ISDIR(e->mode)) {
+		fd = openat(dirfd, e->name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			remove_children(r, index, fd);
+	}
+	/* Best effort, as all of this: the user learns of the interruption. */
+	if (r->made[index])
+		(void)unlinkat(dirfd, e->name,
+			       S_ISDIR(e->mode) ? AT_REMOVEDIR : 0);
+}
+
+/*
+ * Half a restored tree looks like a whole one, so whoever interrupts it finds
+ * what was there before; but files that were replaced are gone, and then those
+ * in their place stay.
+ */
+static void undo(struct restoring *r, const char *target)
+{
+	if (r->root < 0 || r->options->overwrite)
+		return;
+	remove_children(r, 0, r->root);
+	if (r->made_root)
+		(void)rmdir(target); /* as above */
+}
+
 static int allocate(struct restoring *r)
 {
 	uint32_t i;
@@ -545,6 +595,8 @@ int rvs_restore(struct rvs_store *store, const char *reference,
 		status = allocate(&r);
 	if (status == 0)
 		status = restore_wanted(&r, target);
+	if (status == RVS_ERR_INTERRUPTED)
+		undo(&r, target);
 	restoring_done(&r);
 	rvs_snapshot_done(&snapshot);
 	if (ret)

@@ -310,23 +310,48 @@ no_rest() {
   ((interrupted >= 5)) || fail "only $interrupted were interrupted"
 }
 
-@test "restore, interrupted, ends with 130 and leaves no file that is not whole" {
+@test "restore, interrupted at any of its calls, ends with 130 and leaves nothing, or is done" {
   make_sample "$src"
+  mkdir -p "$src/sub/deeper"
+  cp "$src/index.bin" "$src/sub/deeper"
+  ln "$src/index.bin" "$src/sub/link"
+  ln -s nowhere "$src/sub/symbolic"
   make_store "$store" "$src" a
-  local call nth interrupted=0 file target
-  for call in pread64 pwrite64 openat renameat2; do
-    for nth in 1 2 3; do
-      target=$BATS_TEST_TMPDIR/r-$call-$nth
+  local call nth interrupted=0 target=$BATS_TEST_TMPDIR/r
+  for call in pread64 pwrite64 openat renameat2 fchmod; do
+    for nth in 1 2 3 5; do
+      rm -rf "$target"
       interrupted_at "$call" "$nth" restore "$store" a "$target"
-      [[ $status -eq 0 || $status -eq $EXIT_INTERRUPTED ]] || fail "exit code $status: $output"
-      [[ $status -eq 0 ]] || interrupted=$((interrupted + 1))
-      [[ -d $target ]] || continue
-      while read -r file; do
-        cmp "$src/$file" "$target/$file"
-      done < <(find "$target" -type f -printf '%P\n')
+      if [[ $status -eq 0 ]]; then
+        compare_restored "$src" "$target"
+      else
+        assert_equal "$status" "$EXIT_INTERRUPTED"
+        interrupted=$((interrupted + 1))
+        [[ ! -e $target ]] || fail "left by $call $nth: $(find "$target")"
+      fi
     done
   done
-  ((interrupted >= 4)) || fail "only $interrupted were interrupted"
+  ((interrupted >= 8)) || fail "only $interrupted were interrupted"
+}
+
+@test "restore, interrupted, leaves alone what was there" {
+  make_sample "$src"
+  mkdir "$src/sub"
+  cp "$src/index.bin" "$src/sub"
+  make_store "$store" "$src" a
+  local target=$BATS_TEST_TMPDIR/r
+  mkdir -p "$target/sub"
+  echo mine >"$target/sub/mine"
+  echo mine >"$target/mine"
+  interrupted_at pwrite64 3 restore "$store" a "$target" sub vectors.bin
+  assert_equal "$status" "$EXIT_INTERRUPTED"
+  assert_equal "$(cd "$target" && find . | sort | tr '\n' ' ')" '. ./mine ./sub ./sub/mine '
+  # What is replaced is gone; then what replaces it is whole.
+  echo old >"$target/sub/index.bin"
+  interrupted_at pwrite64 3 restore "$store" a "$target" sub vectors.bin --overwrite
+  assert_equal "$status" "$EXIT_INTERRUPTED"
+  cmp "$src/sub/index.bin" "$target/sub/index.bin"
+  [[ ! -e $target/vectors.bin ]]
 }
 
 @test "collect, interrupted, ends with 130, and what is left reads as before" {

@@ -70,7 +70,8 @@ struct rvs_restore_result {
  * Restore a snapshot, or @paths of it, below the directory @target, which is
  * made when it is not there.  Without @paths it must be empty, unless
  * overwriting.  Each file is written under a temporary name, compared with its
- * SHA-256, then renamed; no symbolic link below @target is ever followed.
+ * SHA-256, then renamed; no symbolic link below @target is ever followed.  When
+ * it is interrupted, what it made goes again, unless overwriting.
  */
 int rvs_restore(struct rvs_store *store, const char *reference,
 		const char *target, const struct rvs_restore_options *options,
