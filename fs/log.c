@@ -10,10 +10,42 @@
 
 #include "cleanup.h"
 
+/* Fit to be shown, malloc'ed; NULL when out of memory. */
+__attribute__((format(printf, 1, 0))) static char *
+format_line(const char *format, va_list args)
+{
+	CLEANUP(cleanup_free) char *raw = NULL;
+	int len = vasprintf(&raw, format, args);
+
+	if (len < 0) {
+		raw = NULL; /* which a failed vasprintf leaves undefined */
+		return NULL;
+	}
+	if (len > 0 && raw[len - 1] == '\n')
+		raw[len - 1] = '\0';
+	return rvs_printable(raw);
+}
+
+/* Its own writes names as they are. */
+__attribute__((format(printf, 2, 0))) static void
+libfuse_to_stderr(enum fuse_log_level level, const char *format, va_list args)
+{
+	CLEANUP(cleanup_free) char *line = format_line(format, args);
+
+	(void)level;
+	if (line)
+		(void)fprintf(stderr, "%s\n", line);
+}
+
 __attribute__((format(printf, 2, 0))) static void
 libfuse_to_syslog(enum fuse_log_level level, const char *format, va_list args)
 {
 	vsyslog((int)level, format, args); /* the levels are syslog's */
+}
+
+void log_begin(void)
+{
+	fuse_set_log_func(libfuse_to_stderr);
 }
 
 void log_to_syslog(struct log *log)
@@ -25,19 +57,12 @@ void log_to_syslog(struct log *log)
 
 void log_warning(const struct log *log, const char *format, ...)
 {
-	CLEANUP(cleanup_free) char *raw = NULL;
 	CLEANUP(cleanup_free) char *line = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&raw, format, args);
+	line = format_line(format, args);
 	va_end(args);
-	if (len < 0) {
-		raw = NULL; /* which a failed vasprintf leaves undefined */
-		return;
-	}
-	line = rvs_printable(raw);
 	if (!line)
 		return;
 	if (log->to_syslog)

@@ -12,6 +12,9 @@ struct log {
 	bool to_syslog;
 };
 
+/* Have libfuse's own messages escaped, too. */
+void log_begin(void);
+
 /* Begin to write to the system log instead of standard error, for libfuse's
  * own messages too. */
 void log_to_syslog(struct log *log);

@@ -410,6 +410,7 @@ int main(int argc, char **argv)
 	CLEANUP(options_done) struct options options = { 0 };
 	struct rvs_error err = RVS_ERROR_INIT;
 
+	log_begin();
 	if (options_parse(argc, argv, &options, &err) < 0)
 		return print_usage_error(&err);
 	if (options.help)

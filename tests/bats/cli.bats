@@ -202,6 +202,19 @@ assert_harmless() {
   assert_equal "$(json '.damage[0].snapshot')" "$id"
 }
 
+@test "the driver escapes what it says, libfuse's words included" {
+  make_sample "$src"
+  make_store "$store" "$src" a
+  mkdir "$BATS_TEST_TMPDIR/mnt"
+  local option
+  for option in $'-o\e[2J' $'-ocache=\e[2J' $'--\e[2J' $'-osource=/\e[2J' ; do
+    run --separate-stderr ruvsnapfs "$option" "$store" "$BATS_TEST_TMPDIR/mnt"
+    [[ $status -ne 0 && -n $stderr ]]
+    printf '%s\n' "$output" "$stderr" >"$out"
+    assert_harmless "$out"
+  done
+}
+
 # --- progress -----------------------------------------------------------------------
 
 @test "on a terminal a bar moves" {
