@@ -181,23 +181,6 @@ static int resolve(struct making *m, struct rvs_error *err)
 
 /* ---- the record ---- */
 
-static int make_id(struct timespec now, char ret[RVS_ID_SIZE],
-		   struct rvs_error *err)
-{
-	uint16_t salt;
-	struct tm tm;
-	char time[32];
-
-	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
-		return rvs_error_errno(err, "cannot get random bytes");
-	if (!gmtime_r(&now.tv_sec, &tm) || tm.tm_year > 9999 - 1900 ||
-	    strftime(time, sizeof(time), "%Y%m%dT%H%M%SZ", &tm) != 16)
-		return rvs_error_set(err, RVS_ERR_FAILED,
-				     "the clock shows no usable time");
-	(void)snprintf(ret, RVS_ID_SIZE, "%.16s-%04" PRIx16, time, salt);
-	return 0;
-}
-
 static int copy_metadata(const struct rvs_create_options *options,
 			 struct rvs_snapshot *record)
 {
@@ -224,10 +207,13 @@ static int begin_record(struct making *m, struct rvs_error *err)
 	struct rvs_snapshot *record = &m->record;
 	const char *name = m->options->name;
 	struct timespec now;
+	uint16_t salt;
 	int r;
 
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		return rvs_error_errno(err, "cannot get random bytes");
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	r = make_id(now, record->id, err);
+	r = rvs_snapshot_new_id(m->store, now.tv_sec, salt, record->id, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(record->name, sizeof(record->name), "%s",

@@ -3,6 +3,7 @@
  */
 #include <rvs/snapshot.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,4 +167,38 @@ int rvs_snapshot_pin(struct rvs_store *store, const char *reference,
 	const struct label label = { .pinned = &pinned };
 
 	return lock_and_change(store, reference, &label, err);
+}
+
+/* 0: a snapshot has this id, or had it; 1: none. */
+static int probe_id(struct rvs_store *store, const char *id,
+		    struct rvs_error *err)
+{
+	char key[RVS_KEY_SIZE];
+
+	(void)snprintf(key, sizeof(key),
+		       RVS_SNAPSHOT_PREFIX "%s/" RVS_MANIFEST_NAME, id);
+	return store->backend->ops->probe(store->backend, key, err);
+}
+
+int rvs_snapshot_new_id(struct rvs_store *store, time_t now, uint16_t salt,
+			char ret[RVS_ID_SIZE], struct rvs_error *err)
+{
+	struct tm tm;
+	char time[32];
+	unsigned tries;
+	int r;
+
+	if (!gmtime_r(&now, &tm) || tm.tm_year > 9999 - 1900 ||
+	    strftime(time, sizeof(time), "%Y%m%dT%H%M%SZ", &tm) != 16)
+		return rvs_error_set(err, RVS_ERR_FAILED,
+				     "the clock shows no usable time");
+	for (tries = 0; tries <= UINT16_MAX; tries++, salt++) {
+		(void)snprintf(ret, RVS_ID_SIZE, "%.16s-%04" PRIx16, time,
+			       salt);
+		r = probe_id(store, ret, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return rvs_error_set(err, RVS_ERR_EXISTS,
+			     "no id is left for a snapshot of %s", time);
 }

@@ -113,12 +113,37 @@ static void test_renaming_and_pinning_change_one_label(void **state)
 	expect_ok(rvs_snapshot_rename(store, "first", "one", &err), err);
 }
 
+/* A snapshot that is deleted, and whose data serves others, keeps its id. */
+static void test_ids_are_used_once(void **state)
+{
+	RVS_CLEANUP(close_store) struct rvs_store *store = new_store();
+	RVS_CLEANUP(rvs_snapshot_done) struct rvs_snapshot one = { 0 };
+	struct rvs_error err = RVS_ERROR_INIT;
+	char id[RVS_ID_SIZE];
+	unsigned salt;
+	time_t second;
+
+	snap_only(store, "one");
+	expect_ok(rvs_snapshot_find(store, "one", &one, &err), err);
+	assert_int_equal(sscanf(one.id + 17, "%x", &salt), 1);
+	/* The id is of when it began, the record of when its scan did. */
+	for (second = one.created_at.tv_sec; second > 0; second--) {
+		expect_ok(rvs_snapshot_new_id(store, second, (uint16_t)salt,
+					      id, &err), err);
+		if (!strncmp(id, one.id, 17))
+			break;
+		assert_int_equal(strtoul(id + 17, NULL, 16), salt);
+	}
+	assert_int_equal(strtoul(id + 17, NULL, 16), (salt + 1) & UINT16_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_an_empty_list_has_no_latest),
 		cmocka_unit_test(test_names_are_checked),
+		sandbox_test(test_ids_are_used_once),
 		sandbox_test(test_renaming_and_pinning_change_one_label),
 	};
 
