@@ -6,6 +6,7 @@
 # shellcheck disable=SC2016
 
 load helper
+load mounted
 
 setup() {
   [[ -w /dev/fuse ]] || skip "needs /dev/fuse"
@@ -44,92 +45,15 @@ mounted() {
   done
 }
 
-# The same with its process in $started and what it says in $log.  Jobs of a
-# script ignore SIGINT unless they are told otherwise.
-in_foreground() {
-  log=$BATS_TEST_TMPDIR/log
-  python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$RUVSNAPFS" -f --source "$src" "$store" "$mnt" 2>"$log" 3>&- &
-  started=$!
-  until_true mountpoint -q "$mnt"
-}
-
-stop_started() {
-  [[ -n ${started:-} ]] || return 0
-  kill "$started" 2>/dev/null || true
-  wait "$started" 2>/dev/null || true
-  started=
-}
-
-# until_true COMMAND...: wait for it, for as long as a slow machine may need.
-until_true() {
-  local _
-  for _ in {1..1200}; do
-    ! "$@" >/dev/null 2>&1 || return 0
-    sleep 0.05
-  done
-  fail "never became true: $*"
-}
-
 # shown [-A]: the names in the root, each followed by a space.
 # shellcheck disable=SC2012 # a listing is what is tested
 shown() { timeout 60 ls "$@" "$mnt" | tr '\n' ' '; }
-
-# runs NAME: the mount is making that snapshot.
-runs() { jq -e --arg name "$1" '.running | any(.name == $name)' "$mnt/.status"; }
-
-# Write a command in one write(2) and say how that went: OK or the errno.
-write_control() {
-  python3 - "$mnt/.create" "$1" "${2:-O_WRONLY}" <<'PYTHON'
-import errno, functools, operator, os, sys
-path, text, flags = sys.argv[1:]
-flags = functools.reduce(operator.or_, (getattr(os, flag) for flag in flags.split("|")))
-file = os.open(path, flags)
-try:
-    os.write(file, text.encode("utf-8", "surrogateescape"))
-    print("OK")
-except OSError as error:
-    print(errno.errorcode[error.errno])
-PYTHON
-}
 
 # refused COMMAND...: it fails because the mount is read-only.
 refused() {
   run "$@"
   [[ $status -ne 0 && $output == *"Read-only file system"* ]] ||
     fail "status $status of: $*" "$output"
-}
-
-# hold_store: be another writer, who never ends, until release_store.
-hold_store() {
-  flock "$store/.lock" sleep 3600 3>&- &
-  holder=$!
-  until_true is_held
-}
-
-is_held() { ! flock --nonblock "$store/.lock" true; }
-
-release_store() {
-  [[ -n ${holder:-} ]] || return 0
-  # The sleep has the lock too.
-  pkill -P "$holder" || true
-  wait "$holder" 2>/dev/null || true
-  holder=
-}
-
-# writer NAME: write to .create in the background, as $writer; it exits with 7
-# when the write was interrupted.
-writer() {
-  # Not os.write, which tries again after a signal.
-  python3 -c 'import ctypes, errno, os, signal, sys
-signal.signal(signal.SIGINT, lambda *_: None)
-libc = ctypes.CDLL(None, use_errno=True)
-file = os.open(sys.argv[1], os.O_WRONLY)
-if libc.write(file, sys.argv[2].encode(), len(sys.argv[2])) < 0:
-    sys.exit(7 if ctypes.get_errno() == errno.EINTR else 1)' "$mnt/.create" "$1" 3>&- &
-  writer=$!
-  until_true runs "$1"
 }
 
 # --- starting ------------------------------------------------------------------
@@ -463,7 +387,7 @@ PYTHON
   )
   local code
   for code in "${!commands[@]}"; do
-    assert_equal "$(write_control "${commands[$code]}")" "$code"
+    assert_equal "$(write_to .create "${commands[$code]}")" "$code"
     assert_equal "$(jq -r .error.errno "$mnt/.create")" "$code"
     jq -e '.error | .text != "" and .status != ""' "$mnt/.create"
   done
@@ -475,17 +399,17 @@ PYTHON
   local text
   for text in 'two three' '=value' 'two a=1 a=2' 'base=' 'two full base=one' '../two' 'two three=4 five' \
     '{' '[]' '{"name": 1}' '{"nam": "two"}' '{"metadata": {"a": 1}}' '{"name": "two"} x' latest; do
-    assert_equal "$text: $(write_control "$text")" "$text: EINVAL"
+    assert_equal "$text: $(write_to .create "$text")" "$text: EINVAL"
   done
-  assert_equal "$(write_control "two a=$(printf '%05000d' 0)")" EINVAL
-  assert_equal "$(write_control "two a=$(printf '%04090d' 0)")" EINVAL
+  assert_equal "$(write_to .create "two a=$(printf '%05000d' 0)")" EINVAL
+  assert_equal "$(write_to .create "two a=$(printf '%04090d' 0)")" EINVAL
   assert_equal "$(shown)" "latest one "
-  assert_equal "$(write_control "two a=$(printf '%04000d' 0)")" OK
+  assert_equal "$(write_to .create "two a=$(printf '%04000d' 0)")" OK
 }
 
 @test ".create: a text that the kernel would cut is refused whole" {
   mounted one
-  assert_equal "$(write_control "two a=$(printf '%04000d' 0)" 'O_WRONLY|O_APPEND')" EINVAL
+  assert_equal "$(write_to .create "two a=$(printf '%04000d' 0)" 'O_WRONLY|O_APPEND')" EINVAL
   assert_equal "$(shown)" "latest one "
 }
 
@@ -512,7 +436,7 @@ PYTHON
 @test ".create: reading goes on beside it, and Ctrl-C ends its waiting" {
   mounted one
   hold_store
-  writer two
+  writer_to .create two
   timeout 60 cat "$mnt/.create" "$mnt/.status" "$mnt/one/note"
   assert_equal "$(shown)" "latest one "
   assert_equal "$(jq -c '.running | map([.command, .name])' "$mnt/.status")" '[["create","two"]]'
@@ -527,7 +451,7 @@ PYTHON
 @test ".create: Ctrl-C while it copies leaves nothing behind" {
   mounted one
   random_bytes 1000000000 >"$src/large"
-  writer two
+  writer_to .create two
   until_true is_copying
   kill -INT "$writer"
   assert_status 7 "$writer"
@@ -541,7 +465,7 @@ PYTHON
   in_foreground
   echo one >"$mnt/.create"
   hold_store
-  writer two
+  writer_to .create two
   kill "$started"
   assert_status 0 "$started"
   assert_status 7 "$writer"
@@ -554,9 +478,9 @@ PYTHON
 @test ".create waits for another writer, but not with O_NONBLOCK" {
   mounted one
   hold_store
-  assert_equal "$(write_control three 'O_WRONLY|O_NONBLOCK')" EBUSY
+  assert_equal "$(write_to .create three 'O_WRONLY|O_NONBLOCK')" EBUSY
   assert_equal "$(jq -r .error.status "$mnt/.create")" busy
-  writer two
+  writer_to .create two
   release_store
   assert_status 0 "$writer"
   assert_equal "$(shown)" "latest one two "
@@ -567,22 +491,15 @@ PYTHON
   hold_store
   local count=0 _
   for _ in {1..16}; do
-    writer "many$((count += 1))"
+    writer_to .create "many$((count += 1))"
   done
-  assert_equal "$(write_control more)" EBUSY
+  assert_equal "$(write_to .create more)" EBUSY
   timeout 60 cat "$mnt/one/note" "$mnt/one/vectors.bin" | cmp - <(cat "$src/note" "$src/vectors.bin")
   release_store
   assert_status 0 "$writer"
 }
 
 is_copying() { jq -e '.running | any(.done_bytes > 0)' "$mnt/.status"; }
-
-# assert_status CODE PID: how a process in the background ends.
-assert_status() {
-  local code=0
-  wait "$2" || code=$?
-  [[ $code -eq $1 ]] || fail "exit code $code, not $1"
-}
 
 # --- mkdir, mv, rmdir --------------------------------------------------------------
 
@@ -687,8 +604,6 @@ PYTHON
   run ! as_nobody rmdir "$mnt/open"
   assert_equal "$(shown)" "closed latest open "
 }
-
-as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
 
 @test "without allow_other others see nothing" {
   [[ $EUID -eq 0 ]] || skip "needs root"
