@@ -31,6 +31,7 @@
 #include "options.h"
 #include "places.h"
 #include "view.h"
+#include "watch.h"
 
 enum {
 	READ_AHEAD_KIB = 4096,
@@ -45,18 +46,21 @@ struct program {
 	struct log log;
 	struct mount mount;
 	struct rvs_store *store;
+	struct watch *watch;
 	bool is_mounted;
 };
 
 static void program_done(struct program *program)
 {
 	idle_free(program->mount.idle);
-	notify_free(program->mount.notify);
+	watch_free(program->watch);
+	notify_end(program->mount.notify);
 	if (program->is_mounted)
 		fuse_session_unmount(program->mount.session);
 	if (program->mount.session)
 		fuse_session_destroy(program->mount.session);
 	view_free(program->mount.view);
+	notify_free(program->mount.notify);
 	rvs_store_close(program->store);
 	free(program->mountpoint);
 	free(program->source);
@@ -174,6 +178,7 @@ static int open_store(struct program *program, struct rvs_error *err)
 		.crc_only = options->crc_only,
 	};
 	struct view_options view_options = {
+		.listener = { &program->mount, ops_forget },
 		.log = &program->log,
 		.source = program->source,
 		.owner = { geteuid(), getegid() },
@@ -183,6 +188,9 @@ static int open_store(struct program *program, struct rvs_error *err)
 	};
 	int r;
 
+	program->mount.notify = notify_new();
+	if (!program->mount.notify)
+		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
 	r = open_or_init(options->store,
 			 options->read_only ? NULL : program->source,
 			 &store_options, &program->store, err);
@@ -259,8 +267,11 @@ static int tune_mount(struct program *program, struct rvs_error *err)
 		return fail_errno(err, "mount point", program->mountpoint);
 	/* Slower without, as for users who are not root. */
 	(void)connection_read_ahead(device, READ_AHEAD_KIB);
-	program->mount.notify = notify_new(program->mount.session, device);
-	if (!program->mount.notify)
+	if (notify_begin(program->mount.notify, program->mount.session,
+			 device) < 0)
+		return error_set(err, RVS_ERR_NO_MEMORY, "out of threads");
+	program->watch = watch_new(program->mount.view);
+	if (!program->watch)
 		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
 	return watch_idleness(program, err);
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <fuse_lowlevel.h>
@@ -12,64 +13,119 @@
 #include "cleanup.h"
 #include "connection.h"
 
-enum { PATIENCE_SECONDS = 1 };
+enum { PATIENCE_SECONDS = 1, WORDS_MAX = 4096 };
+
+enum kind { DROP_BYTES, DROP_NAME, DELETED };
+
+struct word {
+	struct word *next;
+	enum kind kind;
+	uint64_t number; /* a file, or the directory that holds the name */
+	uint64_t child;
+	char name[];
+};
 
 struct notify {
 	struct fuse_session *session;
 	dev_t device;
 	pthread_t thread;
+	bool has_thread; /* of who begins and ends it */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 
 	/* All below: protected by lock. */
 	bool ending;
-	uint64_t *numbers; /* files to forget, each once */
+	struct word *first, *last; /* in the order they came */
 	size_t count;
-	size_t room;
 };
 
-/* Wait for a number to come; false when none will. */
-static bool next(struct notify *notify, uint64_t *ret)
-{
-	LOCKED(&notify->lock);
-
-	while (!notify->count && !notify->ending)
-		pthread_cond_wait(&notify->changed, &notify->lock);
-	if (notify->ending)
-		return false;
-	*ret = notify->numbers[--notify->count];
-	return true;
-}
-
-static void *run(void *arg)
-{
-	struct notify *notify = arg;
-	uint64_t number;
-
-	while (next(notify, &number))
-		/* It fails for what is not cached any more. */
-		(void)fuse_lowlevel_notify_inval_inode(notify->session, number,
-						       0, 0);
-	return NULL;
-}
-
-struct notify *notify_new(struct fuse_session *session, dev_t device)
+struct notify *notify_new(void)
 {
 	struct notify *notify = calloc(1, sizeof(*notify));
 
 	if (!notify)
 		return NULL;
-	notify->session = session;
-	notify->device = device;
 	pthread_mutex_init(&notify->lock, NULL);
 	pthread_cond_init(&notify->changed, NULL);
-	if (pthread_create(&notify->thread, NULL, run, notify) == 0)
-		return notify;
+	return notify;
+}
+
+/* Call with the lock held, and something there. */
+static struct word *take_first(struct notify *notify)
+{
+	struct word *word = notify->first;
+
+	notify->first = word->next;
+	notify->count--;
+	return word;
+}
+
+void notify_free(struct notify *notify)
+{
+	if (!notify)
+		return;
+	while (notify->first)
+		free(take_first(notify));
+	pthread_cond_destroy(&notify->changed);
+	pthread_mutex_destroy(&notify->lock);
 	free(notify);
+}
+
+/* Wait for word to come; NULL when none will. */
+static struct word *next(struct notify *notify)
+{
+	LOCKED(&notify->lock);
+
+	while (!notify->first && !notify->ending)
+		pthread_cond_wait(&notify->changed, &notify->lock);
+	return notify->ending ? NULL : take_first(notify);
+}
+
+/* It fails for what is not cached any more. */
+static void tell(struct fuse_session *session, const struct word *word)
+{
+	switch (word->kind) {
+	case DROP_BYTES:
+		(void)fuse_lowlevel_notify_inval_inode(session, word->number,
+						       0, 0);
+		break;
+	case DROP_NAME:
+		(void)fuse_lowlevel_notify_inval_entry(session, word->number,
+						       word->name,
+						       strlen(word->name));
+		break;
+	case DELETED:
+		(void)fuse_lowlevel_notify_delete(session, word->number,
+						  word->child, word->name,
+						  strlen(word->name));
+		break;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct notify *notify = arg;
+	struct word *word;
+
+	while ((word = next(notify))) {
+		tell(notify->session, word);
+		free(word);
+	}
 	return NULL;
 }
 
-static void end(struct notify *notify)
+int notify_begin(struct notify *notify, struct fuse_session *session,
+		 dev_t device)
+{
+	notify->session = session;
+	notify->device = device;
+	if (pthread_create(&notify->thread, NULL, run, notify) != 0)
+		return -1;
+	notify->has_thread = true;
+	return 0;
+}
+
+static void ask_to_end(struct notify *notify)
 {
 	LOCKED(&notify->lock);
 
@@ -91,49 +147,77 @@ static void join(struct notify *notify)
 	(void)pthread_join(notify->thread, NULL);
 }
 
-void notify_free(struct notify *notify)
+void notify_end(struct notify *notify)
 {
 	if (!notify)
 		return;
-	end(notify);
-	join(notify);
-	pthread_cond_destroy(&notify->changed);
-	pthread_mutex_destroy(&notify->lock);
-	free(notify->numbers);
-	free(notify);
+	ask_to_end(notify);
+	if (notify->has_thread)
+		join(notify);
+	notify->has_thread = false;
 }
 
-static bool is_queued(const struct notify *notify, uint64_t number)
+static bool is_same(const struct word *a, const struct word *b)
 {
-	size_t i;
+	return a->kind == b->kind && a->number == b->number &&
+	       a->child == b->child && strcmp(a->name, b->name) == 0;
+}
 
-	for (i = 0; i < notify->count; i++)
-		if (notify->numbers[i] == number)
+static bool is_queued(const struct notify *notify, const struct word *word)
+{
+	const struct word *queued;
+
+	for (queued = notify->first; queued; queued = queued->next)
+		if (is_same(queued, word))
 			return true;
 	return false;
 }
 
-static bool make_room(struct notify *notify)
+/* Whether @word was taken over. */
+static bool append(struct notify *notify, struct word *word)
 {
-	size_t room = notify->room * 2 + 16;
-	uint64_t *grown;
+	LOCKED(&notify->lock);
 
-	if (notify->count < notify->room)
-		return true;
-	grown = reallocarray(notify->numbers, room, sizeof(*grown));
-	if (!grown)
+	if (notify->ending || notify->count == WORDS_MAX ||
+	    is_queued(notify, word))
 		return false;
-	notify->numbers = grown;
-	notify->room = room;
+	if (notify->first)
+		notify->last->next = word;
+	else
+		notify->first = word;
+	notify->last = word;
+	notify->count++;
+	pthread_cond_signal(&notify->changed);
 	return true;
+}
+
+static void leave_word(struct notify *notify, enum kind kind, uint64_t number,
+		       const char *name, uint64_t child)
+{
+	struct word *word = calloc(1, sizeof(*word) + strlen(name) + 1);
+
+	if (!word)
+		return;
+	word->kind = kind;
+	word->number = number;
+	word->child = child;
+	memcpy(word->name, name, strlen(name) + 1);
+	if (!append(notify, word))
+		free(word);
 }
 
 void notify_drop_bytes(struct notify *notify, uint64_t number)
 {
-	LOCKED(&notify->lock);
+	leave_word(notify, DROP_BYTES, number, "", 0);
+}
 
-	if (is_queued(notify, number) || !make_room(notify))
-		return;
-	notify->numbers[notify->count++] = number;
-	pthread_cond_signal(&notify->changed);
+void notify_drop_name(struct notify *notify, uint64_t parent, const char *name)
+{
+	leave_word(notify, DROP_NAME, parent, name, 0);
+}
+
+void notify_deleted(struct notify *notify, uint64_t parent, const char *name,
+		    uint64_t child)
+{
+	leave_word(notify, DELETED, parent, name, child);
 }

@@ -41,14 +41,22 @@ static struct mount *mount_of(fuse_req_t req)
 	return mount;
 }
 
-/* The root and the files of the mount stay those of the user who mounted. */
+/* What comes from a source, and not from the user who mounted, whose root, files
+ * and raw streams stay his own. */
+static bool is_of_source(const struct inode *inode)
+{
+	if (inode->kind == INODE_HIDDEN)
+		return inode->hidden == HIDDEN_HISTORY;
+	return inode->kind == INODE_ENTRY || inode->kind == INODE_HISTORY;
+}
+
 static struct stat shown_attr(const struct mount *mount,
 			      const struct node *node)
 {
-	enum inode_kind kind = inode_parse(node->number).kind;
+	struct inode inode = inode_parse(node->number);
 	struct stat attr = node->attr;
 
-	if (kind != INODE_ROOT && kind != INODE_TEXT)
+	if (is_of_source(&inode))
 		attr_apply(&mount->override, &attr);
 	return attr;
 }
@@ -464,6 +472,16 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode,
 			 struct fuse_file_info *fi)
 {
 	answer(req, -EROFS);
+}
+
+void ops_forget(void *arg, uint64_t parent, const char *name, uint64_t child)
+{
+	const struct mount *mount = arg;
+
+	if (child)
+		notify_deleted(mount->notify, parent, name, child);
+	else
+		notify_drop_name(mount->notify, parent, name);
 }
 
 /* Forget is not here: numbers are arithmetic, there is nothing to forget. */

@@ -5,6 +5,7 @@
 #define OPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "attr.h"
 
@@ -18,8 +19,8 @@ struct view;
 struct mount {
 	struct view *view;
 	struct fuse_session *session; /* its end cancels commands */
-	struct notify *notify;        /* there before the second request */
-	struct idle *idle;            /* the same; NULL: nobody wants to know */
+	struct notify *notify;        /* from the first to the last */
+	struct idle *idle;            /* before the second request; NULL: nobody wants to know */
 	struct attr_override override;
 	/* What the kernel understands; written by init, before all else. */
 	bool no_open;
@@ -27,5 +28,8 @@ struct mount {
 };
 
 extern const struct fuse_lowlevel_ops ops;
+
+/* As struct view_listener's, @arg being a struct mount. */
+void ops_forget(void *arg, uint64_t parent, const char *name, uint64_t child);
 
 #endif

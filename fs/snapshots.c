@@ -37,6 +37,15 @@ struct snapshots {
 	uint32_t newest;    /* a slot, when present_count is not 0 */
 };
 
+/* What a new list took from names. */
+struct departures {
+	struct departure {
+		struct snapshot was;
+		bool deleted;
+	} *items;
+	size_t count;
+};
+
 struct snapshots *snapshots_new(struct rvs_store *store,
 				const struct snapshots_observer *observer)
 {
@@ -224,14 +233,61 @@ static struct timespec next_change(struct timespec last)
 	return last;
 }
 
+static void copy_slot(const struct snapshots *snapshots, uint32_t number,
+		      struct snapshot *ret)
+{
+	const struct slot *slot = &snapshots->slots[number];
+
+	ret->slot = number;
+	memcpy(ret->id, slot->id, sizeof(ret->id));
+	memcpy(ret->name, slot->name, sizeof(ret->name));
+	ret->created_at = slot->created_at;
+	ret->root = slot->root;
+}
+
+/* Keep the slots as they are in @ret, those with a name. */
+static int note_present(const struct snapshots *snapshots,
+			struct departures *ret)
+{
+	uint32_t i;
+
+	ret->items = calloc((size_t)snapshots->present_count + 1,
+			    sizeof(*ret->items));
+	if (!ret->items)
+		return -1;
+	for (i = 0; i < snapshots->present_count; i++)
+		copy_slot(snapshots, snapshots->by_name[i],
+			  &ret->items[ret->count++].was);
+	return 0;
+}
+
+/* Leave those that have their name no more. */
+static void keep_departed(const struct snapshots *snapshots,
+			  struct departures *departures)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < departures->count; i++) {
+		struct departure *d = &departures->items[i];
+		const struct slot *now = &snapshots->slots[d->was.slot];
+
+		d->deleted = !now->present;
+		if (d->deleted || strcmp(now->name, d->was.name) != 0)
+			departures->items[count++] = *d;
+	}
+	departures->count = count;
+}
+
 static int adopt(struct snapshots *snapshots,
 		 const struct rvs_snapshot_list *list, uint64_t generation,
-		 struct rvs_error *err)
+		 struct departures *departures, struct rvs_error *err)
 {
-	if (reserve(snapshots, list->count) < 0)
+	if (reserve(snapshots, list->count) < 0 ||
+	    note_present(snapshots, departures) < 0)
 		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
 	fill_slots(snapshots, list);
 	order_by_name(snapshots);
+	keep_departed(snapshots, departures);
 	snapshots->changed_at = next_change(snapshots->changed_at);
 	snapshots->generation = generation;
 	snapshots->is_known = true;
@@ -267,18 +323,37 @@ static int begin_reading(struct snapshots *snapshots, uint64_t *ret_generation,
 
 static int end_reading(struct snapshots *snapshots,
 		       const struct rvs_snapshot_list *list,
-		       uint64_t generation, struct rvs_error *err)
+		       uint64_t generation, struct departures *departures,
+		       struct rvs_error *err)
 {
 	LOCKED(&snapshots->lock);
 
 	snapshots->reading = false;
 	pthread_cond_broadcast(&snapshots->read);
-	return list ? adopt(snapshots, list, generation, err) : 0;
+	return list ? adopt(snapshots, list, generation, departures, err) : 0;
+}
+
+static void tell(const struct snapshots *snapshots,
+		 const struct departures *departures)
+{
+	const struct snapshots_observer *observer = &snapshots->observer;
+	size_t i;
+
+	for (i = 0; i < departures->count; i++)
+		observer->left(observer->arg, &departures->items[i].was,
+			       departures->items[i].deleted);
+	observer->changed(observer->arg);
+}
+
+static void departures_done(struct departures *departures)
+{
+	free(departures->items);
 }
 
 int snapshots_refresh(struct snapshots *snapshots, struct rvs_error *err)
 {
 	CLEANUP(rvs_snapshot_list_done) struct rvs_snapshot_list list = { 0 };
+	CLEANUP(departures_done) struct departures departures = { NULL, 0 };
 	uint64_t generation;
 	int r;
 
@@ -289,22 +364,14 @@ int snapshots_refresh(struct snapshots *snapshots, struct rvs_error *err)
 			      snapshots->observer.damaged,
 			      snapshots->observer.arg, err);
 	if (r < 0) {
-		(void)end_reading(snapshots, NULL, 0, NULL); /* r tells it */
+		/* r tells it */
+		(void)end_reading(snapshots, NULL, 0, NULL, NULL);
 		return r;
 	}
-	return end_reading(snapshots, &list, generation, err);
-}
-
-static void copy_slot(const struct snapshots *snapshots, uint32_t number,
-		      struct snapshot *ret)
-{
-	const struct slot *slot = &snapshots->slots[number];
-
-	ret->slot = number;
-	memcpy(ret->id, slot->id, sizeof(ret->id));
-	memcpy(ret->name, slot->name, sizeof(ret->name));
-	ret->created_at = slot->created_at;
-	ret->root = slot->root;
+	r = end_reading(snapshots, &list, generation, &departures, err);
+	if (r == 0)
+		tell(snapshots, &departures);
+	return r;
 }
 
 bool snapshots_find(struct snapshots *snapshots, const char *name,

@@ -28,10 +28,15 @@ struct snapshot {
 	struct rvs_root root;
 };
 
-/* Who hears of snapshots whose record cannot be read. */
+/* Who hears of snapshots whose record cannot be read; of snapshots that had a
+ * name until now, and have another or were deleted; and of any change of the
+ * list, when all that left were told.  Called without any lock, in no order of
+ * changes that follow each other. */
 struct snapshots_observer {
 	void *arg;
 	void (*damaged)(void *arg, const char *directory, const char *reason);
+	void (*left)(void *arg, const struct snapshot *was, bool deleted);
+	void (*changed)(void *arg);
 };
 
 /* NULL when out of memory. */

@@ -71,9 +71,39 @@ static bool make_logs(struct view *view)
 	return view->damages && view->texts;
 }
 
+static void tell_left(void *arg, uint64_t parent, const char *name,
+		      uint64_t child)
+{
+	const struct view *view = arg;
+	const struct view_listener *listener = &view->options.listener;
+
+	listener->left(listener->arg, parent, name, child);
+}
+
+/* All names that led to the snapshot, or those that are its present name. */
+static void note_left(void *arg, const struct snapshot *was, bool deleted)
+{
+	tell_left(arg, INODE_ROOT_NUMBER, was->name,
+		  deleted ? inode_of_entry(was->slot, 0) : 0);
+	tell_left(arg, inode_of_hidden(HIDDEN_RAW), was->name,
+		  deleted ? inode_of_raw(was->slot, 0) : 0);
+	if (deleted)
+		aliases_each(was, arg, tell_left);
+}
+
+static void note_changed(void *arg)
+{
+	tell_left(arg, INODE_ROOT_NUMBER, "latest", 0);
+}
+
 static bool make_snapshots(struct view *view)
 {
-	struct snapshots_observer observer = { view, note_record };
+	struct snapshots_observer observer = {
+		.arg = view,
+		.damaged = note_record,
+		.left = note_left,
+		.changed = note_changed,
+	};
 
 	view->snapshots = snapshots_new(view->store, &observer);
 	return view->snapshots;
@@ -230,6 +260,11 @@ int view_begin_schedule(struct view *view)
 bool view_is_busy(struct view *view)
 {
 	return jobs_running(view->jobs);
+}
+
+void view_look(struct view *view)
+{
+	(void)root_refresh(view->root); /* a failure is in the log */
 }
 
 /* The answer to a change of the store. */

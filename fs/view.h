@@ -32,7 +32,17 @@ struct node;
 struct rvs_store;
 struct view;
 
+/* Who hears of names that lead to nothing, or elsewhere, from now on: @child is
+ * the directory that was deleted, or 0.  Called on any thread; must return at
+ * once. */
+struct view_listener {
+	void *arg;
+	void (*left)(void *arg, uint64_t parent, const char *name,
+		     uint64_t child);
+};
+
 struct view_options {
+	struct view_listener listener;
 	const struct log *log;
 	const char *source; /* what .create snapshots; NULL: the store says */
 	struct attr_owner owner;
@@ -52,6 +62,9 @@ int view_begin_schedule(struct view *view);
 
 /* Whether it works on something. */
 bool view_is_busy(struct view *view);
+
+/* Look whether others changed the store. */
+void view_look(struct view *view);
 
 /* Returns 1 when there is no such name and never will be. */
 int view_lookup(struct view *view, uint64_t parent, const char *name,

@@ -333,6 +333,18 @@ expect_snapshot() {
   assert_equal "$(stat -c %a "$mnt/.raw/one" "$mnt/.raw/one/private.gz")" $'700\n600'
 }
 
+@test ".raw stays the mounting user's where everything else is given to another" {
+  [[ $EUID -eq 0 ]] || skip "needs root"
+  chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$src"
+  echo data >"$src/file"
+  snap one
+  start_mount "$store" "$mnt" -o allow_other,uid=65534,umask=022
+  as_nobody test -x "$mnt" || skip "nobody cannot reach the temporary folder"
+  assert_equal "$(as_nobody cat "$mnt/one/file" "$mnt/.history/file"/*)" $'data\ndata'
+  denied as_nobody ls "$mnt/.raw"
+  denied as_nobody ls "$mnt/.raw/one"
+}
+
 @test ".raw: damage is an error, never a checksum that holds" {
   make_sample "$src"
   snap one
@@ -345,4 +357,94 @@ expect_snapshot() {
   run ! cat "$mnt/.raw/two/vectors.bin.gz"
   assert_equal "$(jq -r '.damage[0].stream' "$mnt/.status")" vectors.bin.gz
   cat "$mnt/.raw/two/metadata.bin.gz" >/dev/null
+}
+
+# --- live ------------------------------------------------------------------
+
+# is_there PID DIR: the process is in that directory.
+is_there() { [[ $(readlink "/proc/$1/cwd") == "$2" ]]; }
+
+@test "snapshots made, renamed and deleted by others are seen by every mount" {
+  echo one >"$src/file"
+  start_mount "$store" "$mnt"
+  start_mount "$store" "$mnt.second"
+  assert_equal "$(names "$mnt")" ""
+  echo one >"$mnt.second/.create"
+  for m in "$mnt" "$mnt.second"; do
+    until_true test -e "$m/one/file"
+    assert_equal "$(names "$m")" "latest one "
+    assert_equal "$(readlink "$m/latest")" one
+    assert_equal "$(names "$m/.raw")" "one "
+  done
+  mv "$mnt/one" "$mnt/two"
+  until_true test -e "$mnt.second/two/file"
+  until_true test ! -e "$mnt.second/one"
+  until_true test "$(readlink "$mnt.second/latest")" = two
+  [[ -e $mnt.second/.raw/two && ! -e $mnt.second/.raw/one ]]
+  id=$(id_of two)
+  ls "$mnt.second/.by-id/$id" "$mnt.second/.by-time/$(time_of two)" >/dev/null
+  ruvsnap delete "$store" two
+  for m in "$mnt" "$mnt.second"; do
+    until_true test ! -e "$m/two"
+    assert_equal "$(names "$m")$(names "$m/.by-id")$(names "$m/.by-time")$(names "$m/.raw")" ""
+    [[ ! -e $m/.by-id/$id ]]
+  done
+}
+
+@test "a deleted snapshot ends cleanly for who is in it" {
+  mkdir "$src/sub"
+  random_bytes 3000000 >"$src/vectors.bin"
+  echo deep >"$src/sub/file"
+  snap one
+  snap two
+  start_mount "$store" "$mnt"
+  sha256sum <"$mnt/one/vectors.bin" >"$BATS_TEST_TMPDIR/before"
+  exec 5<"$mnt/one/vectors.bin"
+  for place in "$mnt/one" "$mnt/one/sub" "$mnt/.by-id/$(id_of one)"; do
+    (cd "$place" && exec sleep 600 3>&- 5<&-) &
+    sleepers+=($!)
+  done
+  until_true is_there "${sleepers[1]}" "$mnt/one/sub"
+  ruvsnap delete "$store" one
+  # The kernel is told, without that anyone asks for a name in the mount.
+  until_true eval '[[ $(readlink "/proc/${sleepers[0]}/cwd") == *deleted* ]]'
+  until_true eval '[[ $(readlink "/proc/${sleepers[2]}/cwd") == *deleted* ]]'
+  # What lies open may be read on; what is not gives an error; nothing hangs.
+  for pid in "${sleepers[@]}"; do
+    run timeout 60 ls "/proc/$pid/cwd/"
+    [[ $status -eq 0 || $output == *"No such file"* || $output == *"Stale file handle"* ]] ||
+      fail "status $status: $output"
+    run timeout 60 cat "/proc/$pid/cwd/file"
+    [[ $output == deep || $status -ne 0 ]] || fail "$output"
+  done
+  ruvsnap delete "$store" two
+  ruvsnap collect "$store" >/dev/null
+  run timeout 60 sha256sum <&5
+  [[ $output == "$(cat "$BATS_TEST_TMPDIR/before")" || $status -ne 0 ]] || fail "$output"
+  exec 5<&-
+  kill "${sleepers[@]}"
+  until_true test ! -e "$mnt/two"
+  assert_equal "$(names "$mnt")" ""
+}
+
+@test "names that pass from one snapshot to another never show the wrong one" {
+  echo one >"$src/file"
+  snap a
+  echo two >"$src/file"
+  snap b
+  start_mount "$store" "$mnt"
+  start_mount "$store" "$mnt.second"
+  for _ in {1..10}; do
+    assert_equal "$(cat "$mnt/a/file" "$mnt/b/file" "$mnt.second/a/file" "$mnt.second/b/file")" \
+      $'one\ntwo\none\ntwo'
+    mv "$mnt/a" "$mnt/c"
+    mv "$mnt/b" "$mnt/a"
+    mv "$mnt/c" "$mnt/b"
+    until_true grep -q two "$mnt.second/a/file"
+    assert_equal "$(cat "$mnt.second/b/file")" one
+    mv "$mnt.second/a" "$mnt.second/c"
+    mv "$mnt.second/b" "$mnt.second/a"
+    mv "$mnt.second/c" "$mnt.second/b"
+    until_true grep -q one "$mnt/a/file"
+  done
 }
