@@ -11,7 +11,7 @@
 struct rvs_pool {
 	pthread_mutex_t mutex;
 	pthread_cond_t work;     /* the queue grew, or stopping */
-	pthread_cond_t finished; /* some job finished */
+	pthread_cond_t finished; /* some job that is awaited finished */
 	struct rvs_job *first;   /* ready to run; protected by mutex */
 	struct rvs_job *last;
 	unsigned started; /* workers that took an index; protected by mutex */
@@ -39,15 +39,17 @@ static unsigned usable_cores(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-/* Call with the mutex held. */
+/* A serial lane's job goes first.  Call with the mutex held. */
 static void make_ready(struct rvs_pool *pool, struct rvs_job *job)
 {
-	job->ready = NULL;
-	if (pool->last)
-		pool->last->ready = job;
-	else
-		pool->first = job;
-	pool->last = job;
+	struct rvs_job **link = &pool->first;
+
+	if (!job->lane->serial && pool->last)
+		link = &pool->last->ready;
+	job->ready = job->lane->serial ? pool->first : NULL;
+	*link = job;
+	if (!job->ready)
+		pool->last = job;
 	(void)pthread_cond_signal(&pool->work);
 }
 
@@ -94,7 +96,8 @@ static void *worker_main(void *arg)
 			advance(job->lane);
 		/* The owner may free the job and its lane from here on. */
 		job->finished = true;
-		(void)pthread_cond_broadcast(&pool->finished);
+		if (job->awaited)
+			(void)pthread_cond_broadcast(&pool->finished);
 	}
 	(void)pthread_mutex_unlock(&pool->mutex);
 	return NULL;
@@ -196,6 +199,7 @@ void rvs_lane_submit(struct rvs_lane *lane, struct rvs_job *job)
 	job->lane = lane;
 	job->next = NULL;
 	job->finished = false;
+	job->awaited = false;
 	(void)pthread_mutex_lock(&pool->mutex);
 	if (lane->last)
 		lane->last->next = job;
@@ -235,6 +239,7 @@ struct rvs_job *rvs_lane_collect(struct rvs_lane *lane)
 	if (lane->depth == 0)
 		return NULL;
 	(void)pthread_mutex_lock(&pool->mutex);
+	lane->first->awaited = true;
 	while (!lane->first->finished)
 		(void)pthread_cond_wait(&pool->finished, &pool->mutex);
 	job = take_oldest(lane);

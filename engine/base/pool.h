@@ -4,7 +4,7 @@
  * One owner submits jobs to a lane and collects them from it in the order of
  * submission, however they finish.  The jobs of one lane run side by side; a
  * serial lane runs its jobs one at a time, in order (a running hash, appends to
- * a file).  The owner bounds what is in flight by collecting before it submits
+ * a file), before those of others: no second core can make up for its delay.  The owner bounds what is in flight by collecting before it submits
  * more.  A lane belongs to one owner thread; a pool serves any number of lanes.
  */
 #ifndef RVS_POOL_H
@@ -26,6 +26,7 @@ struct rvs_job {
 	struct rvs_job *next;  /* in the lane; protected by the pool's mutex */
 	struct rvs_job *ready; /* in the pool's queue; likewise */
 	bool finished;         /* likewise */
+	bool awaited;          /* the owner sleeps until it has; likewise */
 };
 
 /* @threads 0: one per core that this process may use. */
