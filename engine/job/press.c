@@ -23,9 +23,13 @@ struct rvs_strand {
 	char name[];
 };
 
-/* A member on its way; first it is packed, then written. */
+/* A member on its way; first it is packed, then summed and written at once. */
 struct member {
-	struct rvs_job job;
+	struct rvs_job job; /* packing, then writing */
+	struct {
+		struct rvs_job job;
+		struct member *member;
+	} sum;
 	struct rvs_press *press;
 	struct rvs_strand *strand;
 	const void *bytes;
@@ -45,7 +49,9 @@ struct member {
 struct rvs_press {
 	struct rvs_writer *writer;
 	struct rvs_lane *packing;
-	struct rvs_lane *writing; /* serial */
+	/* Serial, and in step: a member is in both or in none.  One core can do
+	 * either for a large file, and not both. */
+	struct rvs_lane *summing, *writing;
 	struct rvs_codec **codecs; /* one for each worker */
 	unsigned workers;
 	struct rvs_strand *strands;
@@ -74,8 +80,17 @@ static void write_member(struct rvs_job *job, unsigned worker)
 	struct member *m = (struct member *)job;
 
 	(void)worker;
-	m->status = rvs_output_append(m->strand->output, m->packed.bytes,
-				      m->packed.len, &m->err);
+	m->status = rvs_output_write(m->strand->output, m->packed.bytes,
+				     m->packed.len, &m->err);
+}
+
+static void sum_member(struct rvs_job *job, unsigned worker)
+{
+	const struct member *m =
+		((__typeof__(m->sum) *)(void *)job)->member;
+
+	(void)worker;
+	rvs_output_sum(m->strand->output, m->packed.bytes, m->packed.len);
 }
 
 /* ---- members ---- */
@@ -168,6 +183,7 @@ static void collect_written(struct rvs_press *press, size_t limit)
 			(struct member *)rvs_lane_collect(press->writing);
 		struct rvs_strand *strand = m->strand;
 
+		(void)rvs_lane_collect(press->summing); /* the same one's */
 		if (m->status < 0)
 			(void)fail(press, m->status, &m->err);
 		strand->unwritten--;
@@ -188,7 +204,10 @@ static int place_member(struct rvs_press *press, struct member *m)
 		return fail(press, r, &m->err);
 	rvs_writer_place(press->writer, m->number, strand->output,
 			 m->packed.len, m->len, &m->digest);
+	m->sum.job.run = sum_member;
+	m->sum.member = m;
 	m->job.run = write_member;
+	rvs_lane_submit(press->summing, &m->sum.job);
 	rvs_lane_submit(press->writing, &m->job);
 	return 0;
 }
@@ -247,6 +266,8 @@ int rvs_press_new(struct rvs_writer *writer, struct rvs_pool *pool, int level,
 	if (r == 0)
 		r = rvs_lane_new(pool, false, &press->packing, err);
 	if (r == 0)
+		r = rvs_lane_new(pool, true, &press->summing, err);
+	if (r == 0)
 		r = rvs_lane_new(pool, true, &press->writing, err);
 	if (r < 0) {
 		rvs_press_free(press);
@@ -272,6 +293,7 @@ void rvs_press_free(struct rvs_press *press)
 	while (press->strands)
 		free_strand(press->strands);
 	rvs_lane_free(press->packing);
+	rvs_lane_free(press->summing);
 	rvs_lane_free(press->writing);
 	for (i = 0; press->codecs && i < press->workers; i++)
 		rvs_codec_free(press->codecs[i]);

@@ -196,11 +196,22 @@ void rvs_writer_place(struct rvs_writer *writer, uint32_t number,
 	output->offset += stored_len;
 }
 
+void rvs_output_sum(struct rvs_output *output, const void *bytes, size_t len)
+{
+	rvs_hasher_add(output->hasher, bytes, len);
+}
+
+int rvs_output_write(struct rvs_output *output, const void *bytes, size_t len,
+		     struct rvs_error *err)
+{
+	return output->backend->ops->append(output->upload, bytes, len, err);
+}
+
 int rvs_output_append(struct rvs_output *output, const void *bytes, size_t len,
 		      struct rvs_error *err)
 {
-	rvs_hasher_add(output->hasher, bytes, len);
-	return output->backend->ops->append(output->upload, bytes, len, err);
+	rvs_output_sum(output, bytes, len);
+	return rvs_output_write(output, bytes, len, err);
 }
 
 static int add_object(struct rvs_writer *writer, const char *name,

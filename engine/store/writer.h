@@ -3,8 +3,9 @@
  *
  * All of it lies under ".tmp-ID" until rvs_writer_commit() makes it durable and
  * visible at once; freeing a writer before that removes it.  The caller holds
- * the store's lock.  One thread owns a writer; rvs_output_append() may run on
- * another, one at a time for each output.
+ * the store's lock.  One thread owns a writer; rvs_output_sum() and
+ * rvs_output_write() may run on two others, one of each at a time for each
+ * output.
  */
 #ifndef RVS_WRITER_H
 #define RVS_WRITER_H
@@ -44,6 +45,12 @@ void rvs_writer_place(struct rvs_writer *writer, uint32_t number,
 		      size_t plain_len, const struct rvs_digest *digest);
 int rvs_output_append(struct rvs_output *output, const void *bytes, size_t len,
 		      struct rvs_error *err);
+
+/* The two halves of appending: add the bytes to the stream's digest, and write
+ * them; both must see all of them, in the same order. */
+void rvs_output_sum(struct rvs_output *output, const void *bytes, size_t len);
+int rvs_output_write(struct rvs_output *output, const void *bytes, size_t len,
+		     struct rvs_error *err);
 
 /* Complete the stream; ends @output, whatever it returns. */
 int rvs_writer_close(struct rvs_writer *writer, struct rvs_output *output,
