@@ -20,7 +20,12 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-enum { LOCK_POLL_MS = 20, RACY_NS = 50 * 1000 * 1000, KEY_MAX = 4096 };
+enum {
+	LOCK_POLL_MS = 20,
+	RACY_NS = 50 * 1000 * 1000,
+	KEY_MAX = 4096,
+	WRITE_OUT = 8 << 20 /* bytes that the disk is sent at once */
+};
 
 struct directory {
 	struct rvs_backend backend;
@@ -38,6 +43,8 @@ struct rvs_object {
 
 struct rvs_upload {
 	int fd;
+	uint64_t len;
+	uint64_t sent; /* bytes whose writing to disk was begun */
 	char key[];
 };
 
@@ -158,9 +165,20 @@ static int dir_create(struct rvs_backend *backend, const char *key,
 		free(upload);
 		return rvs_error_errno(err, "%s", key);
 	}
+	upload->len = upload->sent = 0;
 	strcpy(upload->key, key);
 	*ret = upload;
 	return 0;
+}
+
+/* Starts the writing that publish waits for; some filesystems cannot, and lose
+ * nothing by it. */
+static void send_to_disk(struct rvs_upload *upload)
+{
+	(void)sync_file_range(upload->fd, (off_t)upload->sent,
+			      (off_t)(upload->len - upload->sent),
+			      SYNC_FILE_RANGE_WRITE);
+	upload->sent = upload->len;
 }
 
 static int dir_append(struct rvs_upload *upload, const void *bytes, size_t len,
@@ -168,6 +186,9 @@ static int dir_append(struct rvs_upload *upload, const void *bytes, size_t len,
 {
 	if (rvs_io_write(upload->fd, bytes, len) < 0)
 		return rvs_error_errno(err, "%s", upload->key);
+	upload->len += len;
+	if (upload->len - upload->sent >= WRITE_OUT)
+		send_to_disk(upload);
 	return 0;
 }
 
@@ -183,9 +204,8 @@ static int dir_finish(struct rvs_upload *upload, struct rvs_error *err)
 {
 	int r = 0;
 
-	/* Starts the writing that publish waits for; some filesystems cannot,
-	 * and lose nothing by it. */
-	(void)sync_file_range(upload->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (upload->len > upload->sent)
+		send_to_disk(upload);
 	if (close(upload->fd) < 0)
 		r = rvs_error_errno(err, "%s", upload->key);
 	free(upload);
