@@ -27,7 +27,7 @@ enum {
 	BATCH_FILES = 64,
 	BATCH_BYTES = RVS_GATHER_MAX,
 	ZERO_BLOCK = 64 << 10, /* the shortest run of zeros that is a hole */
-	WINDOW = 1 << 20,
+	WINDOW = 2 << 20,
 	/* A chunk in more pieces than this is stored whole again: the old
 	 * members that it is read from are mostly dead for it by then. */
 	PIECES_MAX = 24,
@@ -42,6 +42,17 @@ struct file {
 	struct rvs_strand *strand;
 	bool own_strand; /* which ends with the file */
 	bool complete;   /* the stream must hold every byte */
+};
+
+/*
+ * What is read of files, in order; chunks lie in it, however many files they
+ * are of.  Another one begins with the bytes that were not cut yet.
+ */
+struct window {
+	unsigned users; /* chunks, and the ingest while it fills it */
+	struct window *spare; /* in the list of windows to use again */
+	struct window *all;   /* in the list of all */
+	uint8_t bytes[WINDOW];
 };
 
 /* A run of pages, equal to the old file's or not. */
@@ -78,7 +89,8 @@ struct chunk {
 	struct rvs_buf runs;
 	int status;
 	struct rvs_error err;
-	uint8_t *bytes; /* RVS_CUT_MAX of them */
+	struct window *window; /* of a chunk that is no hole */
+	const uint8_t *bytes;  /* in it */
 	struct chunk *spare; /* in the list of chunks to use again */
 	struct chunk *all;   /* in the list of all */
 };
@@ -119,7 +131,9 @@ struct rvs_ingest {
 	struct file *open; /* files whose end was not decided yet */
 	struct batch *batch; /* being filled */
 	struct rvs_strand *bundle;
-	uint8_t *window;
+	struct window *window; /* being filled */
+	size_t filled;         /* bytes of it that are chunks */
+	struct window *spare_windows, *all_windows;
 	uint8_t *zeros; /* a member of them */
 	struct rvs_known known; /* to a place in stored */
 	struct stored *stored;
@@ -306,12 +320,49 @@ static void sum_chunk(struct rvs_job *job, unsigned worker)
 
 /* ---- chunks ---- */
 
+static void drop_window(struct rvs_ingest *ingest, struct window *window)
+{
+	if (!window || --window->users > 0)
+		return;
+	window->spare = ingest->spare_windows;
+	ingest->spare_windows = window;
+}
+
+/* What is in flight bounds how many there are. */
+static struct window *new_window(struct rvs_ingest *ingest)
+{
+	struct window *window = ingest->spare_windows;
+
+	if (window) {
+		ingest->spare_windows = window->spare;
+	} else {
+		window = malloc(sizeof(*window));
+		if (!window)
+			return NULL;
+		window->all = ingest->all_windows;
+		ingest->all_windows = window;
+	}
+	window->users = 1;
+	return window;
+}
+
+static void free_windows(struct rvs_ingest *ingest)
+{
+	while (ingest->all_windows) {
+		struct window *window = ingest->all_windows;
+
+		ingest->all_windows = window->all;
+		free(window);
+	}
+}
+
 static void drop_user(void *owner)
 {
 	struct chunk *c = owner;
 
 	if (--c->users > 0)
 		return;
+	drop_window(c->ingest, rvs_take(c->window));
 	c->spare = c->ingest->spares;
 	c->ingest->spares = c;
 }
@@ -325,12 +376,8 @@ static struct chunk *new_chunk(struct rvs_ingest *ingest)
 		return c;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c)
-		c->bytes = malloc(RVS_CUT_MAX);
-	if (!c || !c->bytes) {
-		free(c);
+	if (!c)
 		return NULL;
-	}
 	c->ingest = ingest;
 	c->sum.chunk = c;
 	c->look.run = look_at_chunk;
@@ -348,7 +395,6 @@ static void free_chunks(struct rvs_ingest *ingest)
 		ingest->all = c->all;
 		rvs_buf_done(&c->old);
 		rvs_buf_done(&c->runs);
-		free(c->bytes);
 		free(c);
 	}
 }
@@ -717,6 +763,7 @@ static int make_room(struct rvs_ingest *ingest, struct rvs_error *err)
 	return r;
 }
 
+/* @bytes: of a chunk, in the window that is being filled. */
 static int send_piece(struct rvs_ingest *ingest, struct file *file,
 		      enum kind kind, const uint8_t *bytes, uint64_t len,
 		      bool whole, struct rvs_error *err)
@@ -735,8 +782,11 @@ static int send_piece(struct rvs_ingest *ingest, struct file *file,
 	c->at = file->content->size;
 	c->len = len;
 	c->whole = whole;
-	if (bytes)
-		memcpy(c->bytes, bytes, (size_t)len);
+	c->bytes = bytes;
+	if (bytes) {
+		c->window = ingest->window;
+		c->window->users++;
+	}
 	file->content->size += len;
 	c->users = whole ? 1 : 2;
 	if (!whole)
@@ -755,7 +805,7 @@ struct reading {
 	uint64_t size;     /* when it was opened: no more is read */
 	uint64_t at;       /* next to read */
 	uint64_t data_end; /* the data around @at goes at least so far */
-	size_t start, end; /* the window's bytes not yet cut */
+	size_t uncut;      /* bytes in the window, behind its chunks */
 	bool one_chunk;    /* the file was one */
 };
 
@@ -765,25 +815,39 @@ static int cut_window(struct reading *reading, bool all, struct rvs_error *err)
 	struct rvs_ingest *ingest = reading->ingest;
 	int r = 0;
 
-	while (r == 0 && reading->end > reading->start &&
-	       (all || reading->end - reading->start >= RVS_CUT_MAX)) {
-		size_t left = reading->end - reading->start;
-		size_t n = rvs_cut_next(&ingest->cut,
-					ingest->window + reading->start, left);
+	while (r == 0 && reading->uncut > 0 &&
+	       (all || reading->uncut >= RVS_CUT_MAX)) {
+		const uint8_t *bytes = ingest->window->bytes + ingest->filled;
+		size_t n = rvs_cut_next(&ingest->cut, bytes, reading->uncut);
 		bool whole = n == reading->size && reading->at >= reading->size;
 
-		r = send_piece(ingest, reading->file, CHUNK,
-			       ingest->window + reading->start, n, whole, err);
+		r = send_piece(ingest, reading->file, CHUNK, bytes, n, whole,
+			       err);
 		reading->one_chunk |= whole;
-		reading->start += n;
-	}
-	if (reading->start > 0) {
-		memmove(ingest->window, ingest->window + reading->start,
-			reading->end - reading->start);
-		reading->end -= reading->start;
-		reading->start = 0;
+		reading->uncut -= n;
+		ingest->filled += n;
 	}
 	return r;
+}
+
+/* Have room for a block behind the window's bytes. */
+static int make_window(struct reading *reading, struct rvs_error *err)
+{
+	struct rvs_ingest *ingest = reading->ingest;
+	struct window *full = ingest->window, *next;
+
+	if (full && ingest->filled + reading->uncut + ZERO_BLOCK <= WINDOW)
+		return 0;
+	next = new_window(ingest);
+	if (!next)
+		return rvs_error_no_memory(err);
+	if (full)
+		memcpy(next->bytes, full->bytes + ingest->filled,
+		       reading->uncut);
+	drop_window(ingest, full);
+	ingest->window = next;
+	ingest->filled = 0;
+	return 0;
 }
 
 static int send_hole(struct reading *reading, uint64_t len,
@@ -830,20 +894,23 @@ static int read_block(struct reading *reading, struct rvs_error *err)
 	struct rvs_ingest *ingest = reading->ingest;
 	uint64_t left = reading->size - reading->at;
 	size_t want = left < ZERO_BLOCK ? (size_t)left : ZERO_BLOCK;
-	uint8_t *block = ingest->window + reading->end;
-	ssize_t n = rvs_io_pread(reading->fd, block, want, reading->at);
+	uint8_t *block;
+	ssize_t n;
+	int r = make_window(reading, err);
 
+	if (r < 0)
+		return r;
+	block = ingest->window->bytes + ingest->filled + reading->uncut;
+	n = rvs_io_pread(reading->fd, block, want, reading->at);
 	if (n < 0)
 		return rvs_error_errno(err, "cannot read");
 	if ((size_t)n < want)
 		reading->size = reading->at + (uint64_t)n; /* it was cut */
 	if (n == ZERO_BLOCK && is_zero(block, (size_t)n))
 		return send_hole(reading, (uint64_t)n, err);
-	reading->end += (size_t)n;
+	reading->uncut += (size_t)n;
 	reading->at += (uint64_t)n;
-	if (reading->end + ZERO_BLOCK > WINDOW)
-		return cut_window(reading, false, err);
-	return 0;
+	return cut_window(reading, false, err);
 }
 
 static int read_all(struct reading *reading, struct rvs_error *err)
@@ -861,7 +928,8 @@ static int read_all(struct reading *reading, struct rvs_error *err)
 
 /* 1: the prior has a file of just these bytes, whose extents @content got. */
 static int find_copy(struct rvs_ingest *ingest, int fd, uint64_t size,
-		     struct rvs_content *content, struct rvs_error *err)
+		     uint8_t *scratch, struct rvs_content *content,
+		     struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_hasher_cleanup) struct rvs_hasher *hasher = NULL;
 	const struct rvs_entry *copy;
@@ -870,12 +938,12 @@ static int find_copy(struct rvs_ingest *ingest, int fd, uint64_t size,
 	int r = rvs_hasher_new(&hasher, err);
 
 	while (r == 0 && at < size) {
-		n = rvs_io_pread(fd, ingest->window, WINDOW, at);
+		n = rvs_io_pread(fd, scratch, WINDOW, at);
 		if (n < 0)
 			return rvs_error_errno(err, "cannot read");
 		if (n == 0)
 			return 0; /* it was cut: no copy of anything */
-		rvs_hasher_add(hasher, ingest->window, (size_t)n);
+		rvs_hasher_add(hasher, scratch, (size_t)n);
 		at += (uint64_t)n;
 		if (is_cancelled(ingest))
 			return rvs_error_set(err, RVS_ERR_INTERRUPTED,
@@ -1033,7 +1101,12 @@ static int read_file(struct rvs_ingest *ingest,
 	count_vectors(&input, wanted->path, ret);
 	if (ingest->options.prior && !wanted->old &&
 	    rvs_prior_has_size(ingest->options.prior, size)) {
-		r = find_copy(ingest, fd, size, ret, err);
+		struct window *scratch = new_window(ingest);
+
+		if (!scratch)
+			return rvs_error_no_memory(err);
+		r = find_copy(ingest, fd, size, scratch->bytes, ret, err);
+		drop_window(ingest, scratch);
 		if (r > 0)
 			report(ingest, ret->size);
 	}
@@ -1137,9 +1210,8 @@ int rvs_ingest_new(const struct rvs_ingest_options *options,
 	ingest->options = *options;
 	ingest->limit = IN_FLIGHT * rvs_pool_threads(options->pool);
 	rvs_cut_init(&ingest->cut);
-	ingest->window = malloc(WINDOW);
 	ingest->zeros = calloc(1, RVS_MEMBER_PLAIN_MAX);
-	r = ingest->window && ingest->zeros ? 0 : rvs_error_no_memory(err);
+	r = ingest->zeros ? 0 : rvs_error_no_memory(err);
 	if (r == 0)
 		r = rvs_lane_new(options->pool, false, &ingest->looking, err);
 	if (r == 0)
@@ -1174,11 +1246,11 @@ void rvs_ingest_free(struct rvs_ingest *ingest)
 	rvs_lane_free(ingest->looking);
 	rvs_lane_free(ingest->summing);
 	free_chunks(ingest);
+	free_windows(ingest);
 	free_batch(ingest->batch);
 	rvs_hasher_free(ingest->hasher);
 	rvs_known_done(&ingest->known);
 	free(ingest->stored);
-	free(ingest->window);
 	free(ingest->zeros);
 	free(ingest);
 }
