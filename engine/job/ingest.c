@@ -166,8 +166,8 @@ static int compare_pages(struct chunk *c)
 	c->old.len = 0;
 	if (!rvs_buf_reserve(&c->old, c->len))
 		return rvs_error_no_memory(&c->err);
-	n = rvs_tree_read(rvs_prior_tree(prior), old, c->old.bytes, c->len,
-			  c->at, NULL, NULL);
+	n = rvs_tree_peek(rvs_prior_tree(prior), old, c->old.bytes, c->len,
+			  c->at, NULL);
 	/* A damaged base costs space, it does not stop a new snapshot. */
 	old_end = c->at + (uint64_t)(n < 0 ? 0 : n);
 	c->runs.len = 0;

@@ -790,26 +790,19 @@ static bool load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	return until > to;
 }
 
-ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
-		      void *buf, size_t len, uint64_t offset,
-		      struct rvs_damage *damage, struct rvs_error *err)
+static ssize_t read_extents(struct holding *h, struct rvs_tree *tree,
+			    const struct rvs_entry *file, void *buf, size_t len,
+			    uint64_t offset, struct rvs_damage *damage,
+			    struct rvs_error *err)
 {
-	RVS_CLEANUP(holding_done)
-	struct holding h = { .reader = tree->store->reader };
 	size_t count, i, done = 0;
 	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
 
-	if (offset >= file->size)
-		return 0;
-	if (len > file->size - offset)
-		len = (size_t)(file->size - offset);
-	if (count > 1)
-		h.in_order = load_ahead(tree, file, offset, offset + len);
 	for (i = rvs_extent_find(items, count, offset); done < len; i++) {
 		uint64_t end = rvs_extent_end(items, count, i, file->size);
 		uint64_t left = end - (offset + done);
 		size_t n = len - done < left ? len - done : (size_t)left;
-		int r = read_extent(&h, tree, &items[i], (char *)buf + done, n,
+		int r = read_extent(h, tree, &items[i], (char *)buf + done, n,
 				    offset + done, damage, err);
 
 		if (r < 0)
@@ -817,4 +810,43 @@ ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		done += n;
 	}
 	return (ssize_t)done;
+}
+
+/* How much of @len bytes from @offset the file has. */
+static size_t len_within(const struct rvs_entry *file, size_t len,
+			 uint64_t offset)
+{
+	if (offset >= file->size)
+		return 0;
+	return len < file->size - offset ? len : (size_t)(file->size - offset);
+}
+
+ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
+		      void *buf, size_t len, uint64_t offset,
+		      struct rvs_damage *damage, struct rvs_error *err)
+{
+	RVS_CLEANUP(holding_done)
+	struct holding h = { .reader = tree->store->reader };
+	size_t count;
+
+	len = len_within(file, len, offset);
+	if (len == 0)
+		return 0;
+	(void)rvs_tree_extents(tree, file, &count);
+	if (count > 1)
+		h.in_order = load_ahead(tree, file, offset, offset + len);
+	return read_extents(&h, tree, file, buf, len, offset, damage, err);
+}
+
+ssize_t rvs_tree_peek(struct rvs_tree *tree, const struct rvs_entry *file,
+		      void *buf, size_t len, uint64_t offset,
+		      struct rvs_error *err)
+{
+	RVS_CLEANUP(holding_done)
+	struct holding h = { .reader = tree->store->reader, .in_order = true };
+
+	len = len_within(file, len, offset);
+	if (len == 0)
+		return 0;
+	return read_extents(&h, tree, file, buf, len, offset, NULL, err);
 }

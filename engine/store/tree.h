@@ -36,6 +36,12 @@ int rvs_tree_read_root(struct rvs_store *store, const char *id,
 		       struct rvs_segment **ret, size_t *ret_count,
 		       struct rvs_damage *damage, struct rvs_error *err);
 
+/* rvs_tree_read() for threads that share a file out, front to back, and skip
+ * much of it: nothing is loaded ahead. */
+ssize_t rvs_tree_peek(struct rvs_tree *tree, const struct rvs_entry *file,
+		      void *buf, size_t len, uint64_t offset,
+		      struct rvs_error *err);
+
 /* SHA-256 of the logical tree, computed as it was loaded. */
 const struct rvs_digest *rvs_tree_checksum(const struct rvs_tree *tree);
 

@@ -115,6 +115,20 @@ opened_in() {
   gives_back two "$src"
 }
 
+@test "of the base no more is read than changed chunks need" {
+  local stream
+  can_trace
+  head -c 16777216 /dev/urandom >"$src/vectors.bin"
+  make_store "$store" "$src" first
+  rewrite_pages "$src/vectors.bin" 0.1 1
+  stream=$(snapshot_dir "$store" first)/vectors.bin.gz
+  strace -f -qq -e trace=pread64,read -P "$stream" -o "$BATS_TEST_TMPDIR/trace" "$RUVSNAP" create "$store" second
+  # Four pages: eight members of at most 256 KiB, were each at an end of one.
+  awk '/= [0-9]+$/ { sum += $NF } END { exit !(sum > 0 && sum < 2200000) }' "$BATS_TEST_TMPDIR/trace" ||
+    fail "$(cat "$BATS_TEST_TMPDIR/trace")"
+  gives_back second "$src"
+}
+
 @test "the increment is the default, its base the newest; --full and --base say otherwise" {
   local one two
   make_sample "$src"
