@@ -1,5 +1,6 @@
 #include "deflate.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -13,25 +14,31 @@
 #include "gzip.h"
 
 /*
- * ISA-L's level 1 compresses vectors as small as zlib's level 6 at twenty times
- * its speed, so it does the default level; the higher ones are zlib's.
+ * ISA-L compresses vectors as small as zlib's level 9 at twenty times its speed,
+ * so it does the lowest two levels, and at any level what holds no repetition:
+ * there is nothing for zlib's longer search to find.  Text is the smaller the
+ * longer the search, from zlib's level 4 on: those below lose to ISA-L.
  */
-enum { ISAL_LEVEL_MAX = 1, ZLIB_MEM_LEVEL = 8 };
+#ifdef HAVE_ISAL
+enum { ISAL_LEVEL_MAX = 2, ZLIB_LEVEL_MIN = 4 };
+#endif
+enum { ZLIB_MEM_LEVEL = 8 };
 
 struct rvs_codec {
 	int level;
 	z_stream *zlib; /* levels that zlib does */
 #ifdef HAVE_ISAL
+	int isal_level;
 	struct isal_zstream *isal;
 	uint8_t *isal_memory;
 #endif
 };
 
-static int zlib_new(struct rvs_codec *codec, struct rvs_error *err)
+static int zlib_new(struct rvs_codec *codec, int level, struct rvs_error *err)
 {
 	codec->zlib = calloc(1, sizeof(*codec->zlib));
 	if (!codec->zlib ||
-	    deflateInit2(codec->zlib, codec->level, Z_DEFLATED, -MAX_WBITS,
+	    deflateInit2(codec->zlib, level, Z_DEFLATED, -MAX_WBITS,
 			 ZLIB_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
 		free(rvs_take(codec->zlib));
 		return rvs_error_no_memory(err);
@@ -55,10 +62,67 @@ static size_t zlib_deflate(struct rvs_codec *codec, const void *plain,
 
 #ifdef HAVE_ISAL
 
+enum {
+	/* Of a sample at either end: repetitions are looked for from each of
+	 * the last bytes, to every STEP-th of those before. */
+	SAMPLE = 32 << 10,
+	SAMPLE_LOOKED = 2 << 10,
+	STEP = 13, /* odd: no alignment is left out */
+	PLACE_BITS = 12,
+	REPEATS_MAX = SAMPLE_LOOKED / 256,
+};
+
+static uint32_t word_at(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static size_t place_of(uint32_t word)
+{
+	return (word * 2654435761u) >> (32 - PLACE_BITS);
+}
+
+/* Whether some of the last bytes of SAMPLE begin four that were there before. */
+static bool sample_repeats(const uint8_t *sample)
+{
+	uint32_t words[1 << PLACE_BITS];
+	unsigned repeats = 0, i;
+
+	/* Nothing: where it lies, this word is not looked for. */
+	for (i = 0; i < 1 << PLACE_BITS; i++)
+		words[i] = place_of(0) == i;
+	for (i = 0; i < SAMPLE - SAMPLE_LOOKED; i += STEP) {
+		uint32_t word = word_at(sample + i);
+
+		words[place_of(word)] = word;
+	}
+	for (i = SAMPLE - SAMPLE_LOOKED; i + sizeof(*words) <= SAMPLE; i++) {
+		uint32_t word = word_at(sample + i);
+
+		repeats += words[place_of(word)] == word;
+	}
+	return repeats > REPEATS_MAX;
+}
+
+static bool repeats(const uint8_t *bytes, size_t len)
+{
+	return len < SAMPLE || sample_repeats(bytes) ||
+	       sample_repeats(bytes + len - SAMPLE);
+}
+
+static uint32_t isal_memory_len(int level)
+{
+	return level == 2 ? ISAL_DEF_LVL2_DEFAULT : ISAL_DEF_LVL1_DEFAULT;
+}
+
 static int isal_new(struct rvs_codec *codec, struct rvs_error *err)
 {
+	codec->isal_level = codec->level <= ISAL_LEVEL_MAX ? codec->level : 1;
 	codec->isal = calloc(1, sizeof(*codec->isal));
-	codec->isal_memory = malloc(ISAL_DEF_LVL1_DEFAULT);
+	codec->isal_memory = malloc(isal_memory_len(codec->isal_level));
 	return codec->isal && codec->isal_memory ? 0 : rvs_error_no_memory(err);
 }
 
@@ -68,9 +132,9 @@ static size_t isal_deflate_all(struct rvs_codec *codec, const void *plain,
 	struct isal_zstream *z = codec->isal;
 
 	isal_deflate_init(z);
-	z->level = 1;
+	z->level = (uint32_t)codec->isal_level;
 	z->level_buf = codec->isal_memory;
-	z->level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+	z->level_buf_size = isal_memory_len(codec->isal_level);
 	z->end_of_stream = 1;
 	z->flush = NO_FLUSH;
 	z->next_in = (uint8_t *)(uintptr_t)plain;
@@ -146,12 +210,16 @@ int rvs_codec_new(int level, struct rvs_codec **ret, struct rvs_error *err)
 		return rvs_error_no_memory(err);
 	codec->level = level;
 #ifdef HAVE_ISAL
-	if (level > 0 && level <= ISAL_LEVEL_MAX)
-		r = isal_new(codec, err);
-	else
-#endif
 	if (level > 0)
-		r = zlib_new(codec, err);
+		r = isal_new(codec, err);
+	if (r == 0 && level > ISAL_LEVEL_MAX)
+		r = zlib_new(codec,
+			     level < ZLIB_LEVEL_MIN ? ZLIB_LEVEL_MIN : level,
+			     err);
+#else
+	if (level > 0)
+		r = zlib_new(codec, level, err);
+#endif
 	if (r < 0)
 		return r;
 	*ret = rvs_take(codec);
@@ -183,7 +251,7 @@ size_t rvs_codec_deflate(struct rvs_codec *codec, const void *plain,
 	if (codec->level == 0 || len == 0)
 		return 0;
 #ifdef HAVE_ISAL
-	if (codec->isal)
+	if (!codec->zlib || !repeats(plain, len))
 		return isal_deflate_all(codec, plain, len, ret, max);
 #endif
 	return zlib_deflate(codec, plain, len, ret, max);

@@ -104,6 +104,59 @@ static void test_what_does_not_shrink_is_said(void **state)
 	assert_int_equal(deflate_at(0, noise, PLAIN_LEN, packed, PLAIN_LEN), 0);
 }
 
+/* Words of a small vocabulary, as in prose. */
+static void fill_words(uint8_t *plain)
+{
+	uint8_t words[256 * 8], choices[PLAIN_LEN];
+	size_t at = 0, n;
+
+	fill_random(words, sizeof(words), 3);
+	fill_random(choices, sizeof(choices), 4);
+	for (n = 0; at < PLAIN_LEN; n++) {
+		/* The lower of two is drawn the more often. */
+		size_t a = choices[n], b = choices[PLAIN_LEN - 1 - n];
+		const uint8_t *word = &words[(a < b ? a : b) * 8];
+		size_t len = 2 + word[7] % 6, i;
+
+		for (i = 0; i < len && at < PLAIN_LEN; i++)
+			plain[at++] = (uint8_t)('a' + word[i] % 20);
+		if (at < PLAIN_LEN)
+			plain[at++] = ' ';
+	}
+}
+
+static void test_text_is_smaller_the_higher_the_level(void **state)
+{
+	static uint8_t plain[PLAIN_LEN], packed[PLAIN_LEN];
+	size_t lens[LEVELS];
+
+	fill_words(plain);
+	for (int level = 1; level < LEVELS; level++)
+		lens[level] = deflate_at(level, plain, PLAIN_LEN, packed,
+					 PLAIN_LEN);
+	assert_true(lens[1] < PLAIN_LEN * 6 / 10);
+	assert_true(lens[9] < lens[1] * 95 / 100);
+	for (int level = 1; level + 1 < LEVELS; level++)
+		assert_true(lens[level + 1] <= lens[level] * 101 / 100);
+}
+
+/* As embeddings are: bytes of which some are rare, and no two runs are equal. */
+static void test_no_level_makes_vectors_larger(void **state)
+{
+	static uint8_t plain[PLAIN_LEN], packed[PLAIN_LEN];
+	size_t lens[LEVELS];
+
+	fill_random(plain, PLAIN_LEN, 5);
+	for (size_t i = 3; i < PLAIN_LEN; i += 4)
+		plain[i] = (uint8_t)(0x3b + plain[i] % 4);
+	for (int level = 1; level < LEVELS; level++) {
+		lens[level] = deflate_at(level, plain, PLAIN_LEN, packed,
+					 PLAIN_LEN);
+		assert_in_range(lens[level], 1, PLAIN_LEN * 92 / 100);
+		assert_true(lens[level] <= lens[1] * 1005 / 1000);
+	}
+}
+
 static void test_wrong_lengths_are_damage(void **state)
 {
 	static uint8_t plain[PLAIN_LEN], packed[PLAIN_LEN];
@@ -141,6 +194,8 @@ int main(void)
 		cmocka_unit_test(test_every_level_comes_back),
 		cmocka_unit_test(test_a_codec_is_used_again),
 		cmocka_unit_test(test_what_does_not_shrink_is_said),
+		cmocka_unit_test(test_text_is_smaller_the_higher_the_level),
+		cmocka_unit_test(test_no_level_makes_vectors_larger),
 		cmocka_unit_test(test_wrong_lengths_are_damage),
 		cmocka_unit_test(test_crc_is_that_of_gzip),
 	};
