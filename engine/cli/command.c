@@ -241,9 +241,15 @@ struct rvs_store *open_store(const char *path, int *ret_code)
 	struct rvs_error err = RVS_ERROR_INIT;
 	const struct rvs_store_options options = { .threads = run.threads };
 	struct rvs_store *store = NULL;
+	size_t len;
 
 	*ret_code = EXIT_DONE;
-	if (rvs_store_open(path, &options, &store, &err) < 0)
+	if (rvs_store_open(path, &options, &store, &err) == RVS_ERR_NOT_FOUND) {
+		len = strlen(err.text);
+		(void)snprintf(err.text + len, sizeof(err.text) - len,
+			       "; `ruvsnap init` makes one");
+	}
+	if (!store)
 		*ret_code = report_error(&err);
 	return store;
 }

@@ -544,21 +544,37 @@ static void undo(struct restoring *r, const char *target)
 		(void)rmdir(target); /* as above */
 }
 
+/* Of the files at and below an entry; a link of another counts with its first
+ * name. */
+static uint64_t count_bytes(const struct restoring *r, uint32_t index)
+{
+	const struct rvs_entry *e = rvs_tree_entry(r->tree, index);
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	if (S_ISREG(e->mode) && e->link == index)
+		bytes = rvs_tree_data_bytes(r->tree, e);
+	for (i = 0; S_ISDIR(e->mode) && i < e->child_count; i++)
+		bytes += count_bytes(r, rvs_tree_child(r->tree, e, i));
+	return bytes;
+}
+
 static int allocate(struct restoring *r)
 {
-	uint32_t i;
+	uint32_t index;
+	size_t i;
 
 	r->buffer = malloc(BLOCK);
 	r->restored = calloc(rvs_tree_count(r->tree), sizeof(*r->restored));
 	r->made = calloc(rvs_tree_count(r->tree), sizeof(*r->made));
 	if (!r->buffer || !r->restored || !r->made)
 		return rvs_error_no_memory(r->err);
-	for (i = 0; i < rvs_tree_count(r->tree); i++) {
-		const struct rvs_entry *e = rvs_tree_entry(r->tree, i);
-
-		if (S_ISREG(e->mode) && e->link == i &&
-		    r->options->path_count == 0)
-			r->total_bytes += rvs_tree_data_bytes(r->tree, e);
+	if (r->options->path_count == 0)
+		r->total_bytes = count_bytes(r, 0);
+	for (i = 0; i < r->options->path_count; i++) {
+		index = rvs_tree_find(r->tree, r->options->paths[i]);
+		if (index != RVS_NO_ENTRY)
+			r->total_bytes += count_bytes(r, index);
 	}
 	return 0;
 }

@@ -90,6 +90,11 @@ verbs() {
   assert_has "$output" '1 snapshot, 1 file, '
 }
 
+@test "a store that is not there: how to make one" {
+  expect "$EXIT_NOT_FOUND" ruvsnap list "$store"
+  assert_has "$stderr" "$store: No such file or directory; \`ruvsnap init\` makes one"
+}
+
 # --- quiet -----------------------------------------------------------------------
 
 @test "--quiet: success says nothing, answers and errors are as ever" {
@@ -277,6 +282,8 @@ assert_harmless() {
   assert_equal "$(jq -cS . <<<"${lines[-1]}")" "$(ruvsnap show "$store" a --json | jq -cS .)"
   expect 0 ruvsnap restore "$store" a "$BATS_TEST_TMPDIR/r" --json=lines
   assert_equal "$(jq -r .files <<<"${lines[-1]}")" 1
+  expect 0 ruvsnap restore "$store" a "$BATS_TEST_TMPDIR/r2" slow.bin --json=lines
+  jq -e '.progress.total_bytes == 26000000' <<<"${lines[0]}"
   expect 0 ruvsnap verify "$store" --json=lines
   assert_equal "$(jq -r .findings <<<"${lines[-1]}")" 0
   expect "$EXIT_EXISTS" ruvsnap create "$store" a --json=lines
