@@ -210,10 +210,14 @@ teardown() {
   assert_has "$stderr" inside
 }
 
-@test "a mount of the store inside the source is refused" {
+@test "a mount of the store inside the source is refused, and so is a source around a mount" {
   make_store "$store" "$src" one
-  start_mount "$store" "$src/mnt"
-  run ruvsnap create "$store" two
+  mkdir "$src/mnt"
+  run ! ruvsnapfs "$store" "$src/mnt" 3>&-
+  assert_has "$output" inside
+  mkdir "$BATS_TEST_TMPDIR/around"
+  start_mount "$store" "$BATS_TEST_TMPDIR/around/mnt"
+  run ruvsnap create "$store" two --source "$BATS_TEST_TMPDIR/around"
   [[ $status -ne 0 ]]
   assert_equal "$(names_of "$store")" one
 }

@@ -7,6 +7,7 @@ load loop
 load moment
 
 setup() {
+  # shellcheck disable=SC2034 # for stop_writers
   writers=()
   disk=$BATS_TEST_TMPDIR/disk
   src=$disk/db
@@ -57,7 +58,7 @@ overwritten() {
     diff -r "$src" "$BATS_TEST_TMPDIR/restored"
     expect 0 ruvsnap verify "$store"
   done
-  assert_equal "$(ls -A "$src" | xargs)" "index.bin metadata.bin pages vectors.bin"
+  assert_equal "$(find "$src" -mindepth 1 -printf '%P\n' | sort | xargs)" "index.bin metadata.bin pages vectors.bin"
 }
 
 @test "XFS: a file that is overwritten without rest" { overwritten xfs; }
@@ -130,7 +131,7 @@ overwritten() {
 }
 
 @test "kill -9 while clones are open leaves nothing, beside the source or in the store" {
-  local round store before free writer
+  local round store before writer
   make_disk xfs
   random_bytes 60000000 >"$src/big"
   sync

@@ -269,7 +269,7 @@ expect_snapshot() {
     snap "s$i"
   done
   start_mount "$store" "$mnt"
-  assert_equal "$(ls "$mnt/.raw" | wc -l)" 50
+  assert_equal "$(find "$mnt/.raw" -mindepth 1 -maxdepth 1 | wc -l)" 50
   cp -r "$mnt/.raw/s50" "$BATS_TEST_TMPDIR/usb"
   expect_streams "$BATS_TEST_TMPDIR/usb" "$src"
   assert_equal "$(find "$BATS_TEST_TMPDIR/usb" -name '*.gz' | wc -l)" 5
@@ -407,7 +407,9 @@ is_there() { [[ $(readlink "/proc/$1/cwd") == "$2" ]]; }
   until_true is_there "${sleepers[1]}" "$mnt/one/sub"
   ruvsnap delete "$store" one
   # The kernel is told, without that anyone asks for a name in the mount.
+  # shellcheck disable=SC2016 # eval's
   until_true eval '[[ $(readlink "/proc/${sleepers[0]}/cwd") == *deleted* ]]'
+  # shellcheck disable=SC2016 # eval's
   until_true eval '[[ $(readlink "/proc/${sleepers[2]}/cwd") == *deleted* ]]'
   # What lies open may be read on; what is not gives an error; nothing hangs.
   for pid in "${sleepers[@]}"; do
