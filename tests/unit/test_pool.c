@@ -1,6 +1,7 @@
 /*
  * Goal: jobs come back in the order they went in, a serial lane runs one at a
- * time in that order, and neither many jobs nor many lanes lose one.
+ * time in that order and before others, and neither many jobs nor many lanes
+ * lose one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -117,6 +119,56 @@ static void test_a_serial_lane_runs_one_at_a_time(void **state)
 	rvs_pool_free(pool);
 }
 
+static void wait_at_gate(struct rvs_job *job, unsigned worker)
+{
+	atomic_bool *open = (atomic_bool *)((struct task *)job)->shared;
+
+	while (!atomic_load(open))
+		(void)sched_yield();
+}
+
+static void note_turn(struct rvs_job *job, unsigned worker)
+{
+	struct task *task = (struct task *)job;
+
+	task->square = (*task->shared)++; /* of a pool's only worker */
+}
+
+static void test_a_serial_lane_goes_before_others(void **state)
+{
+	atomic_bool open = false;
+	struct task gate = { .job.run = wait_at_gate,
+			     .shared = (unsigned *)(void *)&open };
+	struct task tasks[10], serial[2];
+	struct rvs_pool *pool = NULL;
+	struct rvs_lane *lane, *first;
+	unsigned turn = 0, i;
+
+	assert_int_equal(rvs_pool_new(1, &pool, NULL), 0);
+	lane = new_lane(pool, false);
+	first = new_lane(pool, true);
+	rvs_lane_submit(lane, &gate.job);
+	for (i = 0; i < 10; i++) {
+		tasks[i] = (struct task){ .job.run = note_turn,
+					  .shared = &turn };
+		rvs_lane_submit(lane, &tasks[i].job);
+	}
+	for (i = 0; i < 2; i++) {
+		serial[i] = (struct task){ .job.run = note_turn,
+					   .shared = &turn };
+		rvs_lane_submit(first, &serial[i].job);
+	}
+	atomic_store(&open, true);
+	rvs_lane_free(first); /* waits */
+	rvs_lane_free(lane);
+	assert_int_equal(serial[0].square, 0);
+	assert_int_equal(serial[1].square, 1);
+	for (i = 1; i < 10; i++)
+		assert_true(tasks[i].square > tasks[i - 1].square);
+	assert_int_equal(turn, 12);
+	rvs_pool_free(pool);
+}
+
 /* The owner frees each job, and at last the lane, as soon as it may. */
 static void test_jobs_may_be_freed_when_collected(void **state)
 {
@@ -183,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_results_come_back_in_order),
 		cmocka_unit_test(test_a_serial_lane_runs_one_at_a_time),
+		cmocka_unit_test(test_a_serial_lane_goes_before_others),
 		cmocka_unit_test(test_jobs_may_be_freed_when_collected),
 		cmocka_unit_test(test_poll_gives_the_oldest_alone),
 		cmocka_unit_test(test_zero_threads_are_one_a_core),
