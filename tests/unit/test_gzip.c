@@ -349,9 +349,45 @@ static void test_crc_is_that_of_gzip(void **state)
 	assert_int_equal(rvs_crc32("", 0), 0);
 }
 
+static void test_stored_members_are_as_long_as_told(void **state)
+{
+	static const size_t lens[] = { 0, 1, 65535, 65536, 131070, 131071,
+				       RVS_MEMBER_PLAIN_MAX };
+	RVS_CLEANUP(rvs_cleanup_free)
+	uint8_t *plain = calloc(1, RVS_MEMBER_PLAIN_MAX);
+	size_t i;
+
+	assert_non_null(plain);
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		RVS_CLEANUP(rvs_buf_done) struct rvs_buf member =
+			pack(0, plain, lens[i]);
+
+		assert_int_equal(member.len, rvs_gzip_stored_len(lens[i]));
+	}
+}
+
+static void test_a_member_takes_another_number(void **state)
+{
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf member =
+		pack(1, "some bytes", 10);
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct rvs_gzip_header header;
+	char plain[10];
+
+	rvs_gzip_renumber(member.bytes, 0xfedcba98);
+	expect_ok(rvs_gzip_parse(member.bytes, member.len, &header, &err),
+		  err);
+	assert_int_equal(header.number, 0xfedcba98);
+	expect_ok(rvs_gzip_unpack(member.bytes, member.len, plain, 10, &err),
+		  err);
+	assert_memory_equal(plain, "some bytes", 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stored_members_are_as_long_as_told),
+		cmocka_unit_test(test_a_member_takes_another_number),
 		cmocka_unit_test(test_every_size_and_level_comes_back),
 		cmocka_unit_test(test_a_codec_serves_many_members),
 		cmocka_unit_test(test_bytes_that_do_not_shrink_are_stored),
