@@ -14,7 +14,7 @@
 
 enum {
 	VERBS_MAX = 16,
-	RATE_AFTER_MS = 500, /* a rate over less says nothing */
+	RATE_AFTER_MS = 100, /* a rate over less says nothing */
 };
 
 enum place {

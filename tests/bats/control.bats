@@ -260,9 +260,9 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
 
 @test "progress, rate and time left while it copies" {
   mounted
-  random_bytes 600000000 >"$src/large"
+  random_bytes 1000000000 >"$src/large"
   echo one nowait >"$mnt/.create"
-  until_true jq -e '.running[0] | .total_bytes > 600000000 and .done_bytes > 0 and .bytes_per_second > 0 and .seconds_left >= 0' "$mnt/.status"
+  until_true jq -e '.running[0] | .total_bytes > 1000000000 and .done_bytes > 0 and .bytes_per_second > 0 and .seconds_left >= 0' "$mnt/.status"
   fusermount3 -u "$mnt"
 }
 
@@ -471,10 +471,9 @@ has_pruned() { jq -e '.ended | any(.command == "schedule" and .result.deleted > 
 }
 
 @test "idle-timeout ends a mount that nobody uses, and no other" {
-  in_foreground --idle-timeout=1
-  echo one >"$mnt/.create"
-  exec 7<"$mnt/one/note"
-  sleep 3
+  in_foreground --idle-timeout=4
+  exec 7<"$mnt/.help"
+  sleep 6
   mountpoint -q "$mnt"
   exec 7<&-
   until_true not_mounted
