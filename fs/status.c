@@ -1,7 +1,9 @@
 #include "status.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 #include <rvs/schedule.h>
@@ -120,50 +122,62 @@ static void print_about(FILE *out, const struct status_sources *from)
 		    (double)trees_usage(from->trees).bytes);
 }
 
-static void print_newest(FILE *out, const struct total *total)
-{
-	metrics_one(out, "ruvsnap_newest_snapshot_timestamp_seconds",
-		    METRIC_GAUGE, "When the newest snapshot was made.",
-		    seconds_of(total->newest_at));
-	metrics_one(out, "ruvsnap_oldest_snapshot_timestamp_seconds",
-		    METRIC_GAUGE, "When the oldest snapshot was made.",
-		    seconds_of(total->oldest_at));
-	metrics_one(out, "ruvsnap_newest_snapshot_bytes", METRIC_GAUGE,
-		    "Size of the files of the newest snapshot.",
-		    (double)total->newest_bytes);
-	metrics_one(out, "ruvsnap_newest_snapshot_files", METRIC_GAUGE,
-		    "Files of the newest snapshot.",
-		    (double)total->newest_files);
-	if (total->has_newest_vectors)
-		metrics_one(out, "ruvsnap_newest_snapshot_vectors",
-			    METRIC_GAUGE, "Vectors of the newest snapshot.",
-			    (double)total->newest_vectors);
-}
+/* A number of struct total. */
+struct total_metric {
+	const char *name;
+	const char *help;
+	size_t offset; /* of a uint64_t */
+};
+
+#define TOTAL(name, field, help)                                               \
+	{ name, help, offsetof(struct total, field) }
+
+static const struct total_metric total_metrics[] = {
+	TOTAL("ruvsnap_snapshots", snapshots, "Snapshots in the store."),
+	TOTAL("ruvsnap_snapshots_pinned", pinned,
+	      "Those that prune never deletes."),
+	TOTAL("ruvsnap_snapshots_incremental", incremental,
+	      "Those that were made on another."),
+	TOTAL("ruvsnap_logical_bytes", logical_bytes,
+	      "Size of all files of all snapshots."),
+	TOTAL("ruvsnap_added_bytes", added_bytes,
+	      "What making the snapshots added to the store."),
+	TOTAL("ruvsnap_newest_snapshot_bytes", newest_bytes,
+	      "Size of the files of the newest snapshot."),
+	TOTAL("ruvsnap_newest_snapshot_files", newest_files,
+	      "Files of the newest snapshot."),
+	TOTAL("ruvsnap_disk_size_bytes", disk_bytes,
+	      "Size of the disk that holds the store."),
+	TOTAL("ruvsnap_disk_free_bytes", disk_free_bytes, "What is free of it."),
+};
+
+enum { TOTAL_METRICS = sizeof(total_metrics) / sizeof(*total_metrics) };
 
 static void print_totals(FILE *out, struct totals *totals)
 {
 	const struct total total = totals_now(totals);
+	const struct total_metric *metric;
+	uint64_t value;
 
-	metrics_one(out, "ruvsnap_snapshots", METRIC_GAUGE,
-		    "Snapshots in the store.", (double)total.snapshots);
-	metrics_one(out, "ruvsnap_snapshots_pinned", METRIC_GAUGE,
-		    "Those that prune never deletes.", (double)total.pinned);
-	metrics_one(out, "ruvsnap_snapshots_incremental", METRIC_GAUGE,
-		    "Those that were made on another.",
-		    (double)total.incremental);
-	metrics_one(out, "ruvsnap_logical_bytes", METRIC_GAUGE,
-		    "Size of all files of all snapshots.",
-		    (double)total.logical_bytes);
-	metrics_one(out, "ruvsnap_added_bytes", METRIC_GAUGE,
-		    "What making the snapshots added to the store.",
-		    (double)total.added_bytes);
-	metrics_one(out, "ruvsnap_disk_size_bytes", METRIC_GAUGE,
-		    "Size of the disk that holds the store.",
-		    (double)total.disk_bytes);
-	metrics_one(out, "ruvsnap_disk_free_bytes", METRIC_GAUGE,
-		    "What is free of it.", (double)total.disk_free_bytes);
-	if (total.snapshots)
-		print_newest(out, &total);
+	for (metric = total_metrics; metric < total_metrics + TOTAL_METRICS;
+	     metric++) {
+		memcpy(&value, (const char *)&total + metric->offset,
+		       sizeof(value));
+		metrics_one(out, metric->name, METRIC_GAUGE, metric->help,
+			    (double)value);
+	}
+	if (total.has_newest_vectors)
+		metrics_one(out, "ruvsnap_newest_snapshot_vectors",
+			    METRIC_GAUGE, "Vectors of the newest snapshot.",
+			    (double)total.newest_vectors);
+	if (!total.snapshots)
+		return;
+	metrics_one(out, "ruvsnap_newest_snapshot_timestamp_seconds",
+		    METRIC_GAUGE, "When the newest snapshot was made.",
+		    seconds_of(total.newest_at));
+	metrics_one(out, "ruvsnap_oldest_snapshot_timestamp_seconds",
+		    METRIC_GAUGE, "When the oldest snapshot was made.",
+		    seconds_of(total.oldest_at));
 }
 
 static void print_schedule(FILE *out, struct rvs_store *store)

@@ -24,19 +24,6 @@ teardown() {
   [[ -z ${outside:-} ]] || rm -rf "$outside"
 }
 
-# mounted [NAME]...: the store, made by the mount itself, with these snapshots.
-mounted() {
-  local name
-  start_mount "$store" "$mnt" --source "$src"
-  for name in "$@"; do
-    echo "$name" >"$mnt/.create"
-  done
-}
-
-# shown [-A]: the names in the root, each followed by a space.
-# shellcheck disable=SC2012 # a listing is what is tested
-shown() { timeout 60 ls "$@" "$mnt" | tr '\n' ' '; }
-
 # refuses FILE TEXT ERRNO: a shell's write says so, and the file tells the whole.
 declare -A reasons=([EINVAL]="Invalid argument" [ENOENT]="No such file" [EEXIST]="File exists")
 refuses() {

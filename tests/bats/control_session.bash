@@ -97,7 +97,7 @@ there eins
 echo dry-run >"$mnt/.collect"
 says .result.dry_run true .collect
 echo >"$mnt/.collect"
-says .state done .collect
+says .state 'done' .collect
 
 echo monthly on 3 at 04:05 >"$mnt/.schedule"
 says .schedule "monthly on 3 at 04:05" .schedule

@@ -36,19 +36,6 @@ make_tree() {
   touch -d '2026-03-04 05:06:07.123456789' "$1/vectors.bin" "$1/sub"
 }
 
-# mounted [NAME]...: the store, made by the mount itself, with these snapshots.
-mounted() {
-  local name
-  start_mount "$store" "$mnt" --source "$src"
-  for name in "$@"; do
-    echo "$name" >"$mnt/.create"
-  done
-}
-
-# shown [-A]: the names in the root, each followed by a space.
-# shellcheck disable=SC2012 # a listing is what is tested
-shown() { timeout 60 ls "$@" "$mnt" | tr '\n' ' '; }
-
 # refused COMMAND...: it fails because the mount is read-only.
 refused() {
   run "$@"

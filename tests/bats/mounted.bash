@@ -2,7 +2,7 @@
 # where it is.  Load helper first.
 #
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # the files set them
+# shellcheck disable=SC2154,SC2034 # the files set them, or read them
 
 # until_true COMMAND...: wait for it, for as long as a slow machine may need.
 until_true() {
@@ -13,6 +13,19 @@ until_true() {
   done
   fail "never became true: $*"
 }
+
+# mounted [NAME]...: the store, made by the mount itself, with these snapshots.
+mounted() {
+  local name
+  start_mount "$store" "$mnt" --source "$src"
+  for name in "$@"; do
+    echo "$name" >"$mnt/.create"
+  done
+}
+
+# shown [-A]: the names in the root, each followed by a space.
+# shellcheck disable=SC2012 # a listing is what is tested
+shown() { timeout 60 ls "$@" "$mnt" | tr '\n' ' '; }
 
 # --- a mount in the foreground ---------------------------------------------------
 
