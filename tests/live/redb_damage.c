@@ -21,6 +21,7 @@
 #include "source/redb.h"
 #include "source/redb_header.h"
 #include "source/sparse.h"
+#include "unit/random.h"
 
 /* What a capture waits is not waited. */
 struct time {
@@ -35,16 +36,6 @@ static uint64_t now_ms(void *arg)
 static void sleep_ms(void *arg, unsigned ms)
 {
 	((struct time *)arg)->now_ms += ms;
-}
-
-/* SplitMix64: a seed names its run. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
 }
 
 /* One byte of the copy of @database in @live_fd differs. */

@@ -28,6 +28,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "random.h"
 
 #define sandbox_test(f) \
 	cmocka_unit_test_setup_teardown(f, sandbox_enter, sandbox_leave)
@@ -102,18 +103,15 @@ static inline int sandbox_leave(void **state)
 	return 0;
 }
 
-/* SplitMix64: bytes that do not shrink, the same for the same seed. */
+/* Bytes that do not shrink, the same for the same seed. */
 static inline void fill_random(void *bytes, size_t len, uint64_t seed)
 {
 	uint8_t *at = bytes;
 	size_t i;
 
 	for (i = 0; i < len; i += 8) {
-		uint64_t z = seed += 0x9e3779b97f4a7c15u;
+		uint64_t z = next_random(&seed);
 
-		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-		z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-		z ^= z >> 31;
 		memcpy(at + i, &z, len - i < 8 ? len - i : 8);
 	}
 }

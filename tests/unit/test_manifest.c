@@ -169,7 +169,7 @@ struct random {
 	uint32_t changed; /* the node that is another than in the first tree */
 };
 
-static uint64_t next_random(struct random *random, uint64_t below)
+static uint64_t random_below(struct random *random, uint64_t below)
 {
 	uint64_t value;
 
@@ -185,18 +185,18 @@ static size_t random_extents(struct random *random, struct rvs_extent *items,
 	size_t i;
 
 	for (i = 0; i < max; i++) {
-		bool hole = next_random(random, 4) == 0;
+		bool hole = random_below(random, 4) == 0;
 
 		items[i] = (struct rvs_extent){ .at = at,
 						.volume = RVS_HOLE };
 		if (hole) {
-			at += 1 + next_random(random, 1 << 27);
+			at += 1 + random_below(random, 1 << 27);
 			continue;
 		}
-		items[i].volume = (uint32_t)next_random(random, 2);
-		items[i].member = (uint32_t)next_random(random, UINT32_MAX - 1);
-		items[i].offset = (uint32_t)next_random(random, 1000);
-		at += 1 + next_random(random, RVS_MEMBER_PLAIN_MAX - 1000);
+		items[i].volume = (uint32_t)random_below(random, 2);
+		items[i].member = (uint32_t)random_below(random, UINT32_MAX - 1);
+		items[i].offset = (uint32_t)random_below(random, 1000);
+		at += 1 + random_below(random, RVS_MEMBER_PLAIN_MAX - 1000);
 	}
 	*ret_size = at;
 	return max;
@@ -229,12 +229,12 @@ static void add_random_node(struct random *random,
 						   { "user.b", "\0x", 2 } };
 	static struct rvs_extent extents[300];
 
-	node->mode = types[next_random(random, 7)] |
-		     (uint32_t)next_random(random, 010000);
+	node->mode = types[random_below(random, 7)] |
+		     (uint32_t)random_below(random, 010000);
 	if (S_ISREG(node->mode)) {
 		node->extents = extents;
 		node->extent_count = random_extents(
-			random, extents, next_random(random, 30) ? 2 : 300,
+			random, extents, random_below(random, 30) ? 2 : 300,
 			&node->size);
 		fill_random(&node->digest, sizeof(node->digest), node->ino);
 		node->vectors = (struct rvs_vector_note){ RVS_HOLDS_VECTORS,
@@ -246,7 +246,7 @@ static void add_random_node(struct random *random,
 		node->rdev_minor = 1 << 19;
 	}
 	node->xattrs = xattrs;
-	node->xattr_count = (uint32_t)next_random(random, 3);
+	node->xattr_count = (uint32_t)random_below(random, 3);
 	add(writer, wanted, node);
 }
 

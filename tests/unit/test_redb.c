@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "redb_samples.h"
 
 static void test_count_finds_the_table_of_vectors(void **state)
@@ -502,16 +503,6 @@ static void test_capture_keeps_holes(void **state)
 	assert_int_equal(capture(live, 10, result), 0);
 	assert_int_equal(result->copy.len, live->image->len);
 	assert_in_range(result->st.st_blocks, 8, 16);
-}
-
-/* splitmix64: a seed names its run. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
 }
 
 static void test_damage_at_200_places_is_survived(void **state)
