@@ -9,6 +9,9 @@
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #endif
+#ifdef HAVE_LIBDEFLATE
+#include <libdeflate.h>
+#endif
 
 #include "base/cleanup.h"
 #include "gzip.h"
@@ -147,6 +150,48 @@ static size_t isal_deflate_all(struct rvs_codec *codec, const void *plain,
 	return max - z->avail_out;
 }
 
+uint32_t rvs_crc32(const void *bytes, size_t len)
+{
+	return crc32_gzip_refl(0, bytes, len);
+}
+
+#else
+
+uint32_t rvs_crc32(const void *bytes, size_t len)
+{
+	return (uint32_t)crc32_z(0, bytes, len);
+}
+
+#endif
+
+#ifdef HAVE_LIBDEFLATE
+
+static void free_decompressor(struct libdeflate_decompressor **d)
+{
+	libdeflate_free_decompressor(*d);
+}
+
+/* On vectors, of which nearly all are literals, a third faster than ISA-L. */
+int rvs_inflate(const void *deflated, size_t len, void *plain,
+		size_t plain_len, struct rvs_error *err)
+{
+	RVS_CLEANUP(free_decompressor)
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	size_t used, made;
+
+	if (!d)
+		return rvs_error_no_memory(err);
+	if (libdeflate_deflate_decompress_ex(d, deflated, len, plain, plain_len,
+					     &used, &made) !=
+		    LIBDEFLATE_SUCCESS ||
+	    used != len || made != plain_len)
+		return rvs_error_set(err, RVS_ERR_CORRUPT,
+				     "a member's deflate data is damaged");
+	return 0;
+}
+
+#elif defined(HAVE_ISAL)
+
 int rvs_inflate(const void *deflated, size_t len, void *plain,
 		size_t plain_len, struct rvs_error *err)
 {
@@ -164,11 +209,6 @@ int rvs_inflate(const void *deflated, size_t len, void *plain,
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "a member's deflate data is damaged");
 	return 0;
-}
-
-uint32_t rvs_crc32(const void *bytes, size_t len)
-{
-	return crc32_gzip_refl(0, bytes, len);
 }
 
 #else
@@ -191,11 +231,6 @@ int rvs_inflate(const void *deflated, size_t len, void *plain,
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "a member's deflate data is damaged");
 	return 0;
-}
-
-uint32_t rvs_crc32(const void *bytes, size_t len)
-{
-	return (uint32_t)crc32_z(0, bytes, len);
 }
 
 #endif
