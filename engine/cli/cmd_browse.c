@@ -1,6 +1,7 @@
 /*
  * ls and cat: the files of a snapshot.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "command.h"
 #include "output.h"
 
-enum { BLOCK = 1 << 20 };
+enum { BLOCK = 1 << 20, PIPE = 1 << 20 };
 
 /* A snapshot's tree and the entry that was asked for. */
 struct browsing {
@@ -207,6 +208,8 @@ static int copy_out(struct browsing *b)
 	int code = block ? EXIT_DONE : EXIT_FAILED;
 	uint64_t at = 0;
 
+	/* A longer pipe, where it is one, spares waiting for its reader. */
+	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE);
 	while (code == EXIT_DONE && at < file->size) {
 		ssize_t n = rvs_tree_read(b->tree, file, block, BLOCK, at, NULL,
 					  &err);
