@@ -9,11 +9,12 @@ import time
 import plot
 import rows
 import rows_create
+import rows_read
 import states
 import table
 from peers import PEERS
 
-GROUPS = {**rows_create.GROUPS}
+GROUPS = {**rows_create.GROUPS, **rows_read.GROUPS}
 HELP = """\
 Prints one table: medians, in brackets how many times better ours is, and the goals.  Programs take turns, and a disk
 sync comes before each; sources are in the page cache.  What is not installed is left out.

@@ -1,0 +1,137 @@
+"""Reading snapshots: files from front to back and at random, walks over trees, taking all of it back."""
+import os
+import shutil
+
+import states
+from measure import Command, run, timed
+from mounts import RESTORING, Ruvsnap, made
+from rows import Goal, Limit, Row, Step
+
+COLD_GOALS = [Goal("squashfuse", 4), Goal("squashfs", 4), Goal("restic", 4), Goal("borg", 3)]
+RANDOM_GOALS = {"IOPS": [Goal("squashfs", 1)]}
+RESTORE_GOALS = [Goal("restic", 1), Goal("borg", 1)]
+RANDOM_S = 15
+
+
+def shell(script, *arguments):
+    return Command(["sh", "-c", script, "sh", *arguments])
+
+
+class Reads:
+    """One piece of work on each mount of a source: work(path) gives figures."""
+
+    def __init__(self, mounts):
+        self.mounts, self.paths = mounts, {}
+
+    def up(self, mount, work=None):
+        self.paths[mount.name] = mount.up()
+        if work:
+            work(self.paths[mount.name])
+
+    def steps(self, work, warm=False):
+        return {mount.name: Step(lambda m=mount: work(self.paths[m.name]),
+                                 before=lambda m=mount: self.up(m, work if warm else None), after=mount.down)
+                for mount in self.mounts}
+
+    def cold(self, title, goals, work):
+        return Row(f"{title}, cold", goals, self.steps(work))
+
+    def warm(self, title, goals, work):
+        return Row(f"{title}, warm", goals, self.steps(work, warm=True))
+
+
+def cat(path):
+    file = os.path.join(path, "vectors.bin")
+    figures = timed(shell('exec cat "$1" >/dev/null', file))
+    figures["MB/s"] = os.path.getsize(file) / 1e6 / figures["s"]
+    return figures
+
+
+def cat_three(path):
+    return timed(shell('cd "$1" && for f in *.bin; do cat "$f" >/dev/null & done; wait', path))
+
+
+def read_at_random(path, jobs, seconds):
+    out = run(Command(["fio", "--name=r", f"--filename={path}/vectors.bin", "--rw=randread", "--bs=4k", "--thread",
+                       f"--numjobs={jobs}", "--time_based", f"--runtime={seconds}", "--group_reporting",
+                       "--readonly", "--output-format=terse"]))
+    return {"IOPS": float(out.split(";")[7])}
+
+
+def find(path):
+    return timed(shell('find "$1" -ls >/dev/null', path))
+
+
+def tar(path):
+    return timed(shell('tar cf - -C "$1" . | cat >/dev/null', path))
+
+
+def restore_step(mount, target):
+    return Step(lambda: timed(mount.restore(target)),
+                before=lambda: shutil.rmtree(target, ignore_errors=True),
+                after=lambda: shutil.rmtree(target, ignore_errors=True))
+
+
+def restore_row(bench, title, source, mounts, goals):
+    target = os.path.join(bench.scratch, "restored")
+    steps = {m.name: restore_step(m, target) for m in mounts if isinstance(m, RESTORING)}
+    steps["cp -a"] = Step(lambda: timed(Command(["cp", "-a", source, target])),
+                          before=lambda: shutil.rmtree(target, ignore_errors=True),
+                          after=lambda: shutil.rmtree(target, ignore_errors=True))
+    return Row(f"restore of {title}", {"s": goals}, steps)
+
+
+def remove(mounts):
+    for mount in mounts:
+        mount.remove()
+
+
+def file_rows(bench):
+    source = bench.data("vec")
+    mounts = made(bench, source)
+    reads = Reads(mounts)
+    yield reads.cold("1 GiB in order", {"MB/s": COLD_GOALS}, cat)
+    yield reads.warm("1 GiB in order", {"MB/s": [Goal("squashfs", 1)]}, cat)
+    yield reads.cold("three files at once", {"s": COLD_GOALS}, cat_three)
+    if shutil.which("fio"):
+        seconds = 2 if bench.options.quick else RANDOM_S
+        for jobs in (1, 4):
+            yield reads.cold(f"4 KiB at random, {jobs} {'jobs' if jobs > 1 else 'job'}", RANDOM_GOALS,
+                             lambda path, jobs=jobs: read_at_random(path, jobs, seconds))
+    yield restore_row(bench, "vec", source, mounts, RESTORE_GOALS)
+    remove(mounts)
+
+
+def walk_rows(bench):
+    source = bench.data("src")
+    mounts = made(bench, source)
+    reads = Reads(mounts)
+    plain = Step(lambda: find(source))
+    row = reads.cold("find -ls in src", {"s": [Goal("squashfs", 1)]}, find)
+    yield row
+    row = reads.warm("find -ls in src", {"s": [Goal("no mount", 1 / 1.5)]}, find)
+    row.steps["no mount"] = plain
+    yield row
+    yield reads.cold("tar of src", {"s": [Goal("squashfs", 1)]}, tar)
+    yield reads.warm("tar of src", {"s": [Goal("squashfs", 1 / 3)]}, tar)
+    yield restore_row(bench, "src", source, mounts, [*RESTORE_GOALS, Goal("cp -a", 1 / 1.5)])
+    remove(mounts)
+
+
+def many_rows(bench):
+    """A store of many snapshots: how long until its mount is listed."""
+    source = os.path.join(bench.scratch, "small")
+    states.change(1, "make_text_tree", source, 5)
+    mount = Ruvsnap(bench, source)
+    mount.make()
+    count = bench.scaled(1000)
+    for _ in range(count - 1):
+        run(mount.peer.add())
+    script = '"$1" "$2" "$3" && ls "$3" >/dev/null'
+    step = Step(lambda: timed(shell(script, bench.options.mount, mount.repository, mount.point)), after=mount.down)
+    yield Row(f"mount and ls, {count:,} snapshots", {"s": [Limit(0.05)], "MB memory": [Limit(32)]}, {mount.name: step})
+    remove([mount])
+    shutil.rmtree(source)
+
+
+GROUPS = {"read": file_rows, "walk": walk_rows, "many": many_rows}
