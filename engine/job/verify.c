@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "format/checksums.h"
 #include "format/digest.h"
+#include "store/ahead.h"
 #include "store/known.h"
 #include "store/reader.h"
 #include "store/snapshot.h"
@@ -686,9 +687,11 @@ int rvs_verify(struct rvs_store *store, const char *const *references,
 	int r;
 
 	/* What is in memory would hide what the disk lost. */
+	rvs_ahead_wait(store->ahead);
 	rvs_reader_forget(store->reader);
 	rvs_volumes_forget(store->volumes);
 	r = run(&v, references, count);
+	rvs_ahead_wait(store->ahead); /* the caller may change the store */
 
 	rvs_lane_free(v.lane);
 	rvs_pool_free(v.pool);

@@ -9,11 +9,13 @@
 #include "base/cleanup.h"
 #include "base/pool.h"
 #include "reader.h"
+#include "volume.h"
 
 enum {
 	FILES = 16,           /* read from front to back at once */
 	WINDOW = 8 << 20,     /* bytes ahead of a reader */
 	DISORDER = 2 << 20,   /* the kernel's requests may overtake each other */
+	FOLLOW = 6,           /* members loaded behind one of small files */
 	DEPTH = 1024,         /* members under way */
 };
 
@@ -23,6 +25,14 @@ struct front {
 	uint64_t read;  /* up to here */
 	uint64_t asked; /* members were asked for up to here */
 	uint64_t used;  /* when: a count of uses */
+};
+
+/* The member that small files of a volume were last read from. */
+struct trail {
+	uint32_t volume;
+	uint32_t number;
+	uint32_t row; /* members read one after the other */
+	uint64_t used;
 };
 
 struct load {
@@ -42,6 +52,7 @@ struct rvs_ahead {
 	bool failed; /* there are no threads: reading goes on without */
 	uint64_t clock;
 	struct front fronts[FILES];
+	struct trail trails[FILES];
 };
 
 int rvs_ahead_new(struct rvs_reader *reader, unsigned threads,
@@ -172,4 +183,66 @@ void rvs_ahead_load(struct rvs_ahead *ahead, const char *id, uint32_t volume,
 	}
 	(void)pthread_mutex_unlock(&ahead->mutex);
 	free(load);
+}
+
+/* The trail of @volume, else the one unused for longest; call with the mutex
+ * held. */
+static struct trail *find_trail(struct rvs_ahead *ahead, uint32_t volume)
+{
+	struct trail *oldest = &ahead->trails[0];
+	size_t i;
+
+	for (i = 0; i < FILES; i++) {
+		struct trail *trail = &ahead->trails[i];
+
+		if (trail->used && trail->volume == volume)
+			return trail;
+		if (trail->used < oldest->used)
+			oldest = trail;
+	}
+	*oldest = (struct trail){ .volume = volume, .number = UINT32_MAX };
+	return oldest;
+}
+
+/* Whether the members from @number on are read one after the other, and this is
+ * the first that is heard of it. */
+static bool is_next(struct rvs_ahead *ahead, uint32_t volume, uint32_t number)
+{
+	struct trail *trail;
+	bool next;
+
+	(void)pthread_mutex_lock(&ahead->mutex);
+	trail = find_trail(ahead, volume);
+	trail->used = ++ahead->clock;
+	next = number == trail->number + 1;
+	if (next)
+		trail->row++;
+	else if (number != trail->number)
+		trail->row = 0;
+	next = next && trail->row > 1;
+	trail->number = number;
+	(void)pthread_mutex_unlock(&ahead->mutex);
+	return next;
+}
+
+void rvs_ahead_follow(struct rvs_ahead *ahead, struct rvs_volumes *volumes,
+		      const char *id, uint32_t volume, uint32_t number)
+{
+	uint32_t i;
+
+	if (!is_next(ahead, volume, number))
+		return;
+	for (i = number + 1; i - number <= FOLLOW; i++)
+		if (rvs_volume_member_len(volumes, id, i) > 0)
+			rvs_ahead_load(ahead, id, volume, i);
+}
+
+void rvs_ahead_wait(struct rvs_ahead *ahead)
+{
+	struct rvs_job *job;
+
+	(void)pthread_mutex_lock(&ahead->mutex);
+	while (ahead->lane && (job = rvs_lane_collect(ahead->lane)))
+		free(job);
+	(void)pthread_mutex_unlock(&ahead->mutex);
 }

@@ -15,6 +15,7 @@
 
 struct rvs_ahead;
 struct rvs_reader;
+struct rvs_volumes;
 
 /* @threads 0: one per core. */
 int rvs_ahead_new(struct rvs_reader *reader, unsigned threads,
@@ -30,9 +31,17 @@ void rvs_ahead_free(struct rvs_ahead *ahead); /* accepts NULL */
 uint64_t rvs_ahead_plan(struct rvs_ahead *ahead, uint64_t file, uint64_t from,
 			uint64_t to, uint64_t *ret_done);
 
+/* A small file, one of many in a member, is read from the member @number.  When
+ * members are read so one after the other, the next are loaded. */
+void rvs_ahead_follow(struct rvs_ahead *ahead, struct rvs_volumes *volumes,
+		      const char *id, uint32_t volume, uint32_t number);
+
 /* Load the member @number of the snapshot @id, whose rvs_volumes_slot() is
  * @volume, soon; when too much is under way already, not. */
 void rvs_ahead_load(struct rvs_ahead *ahead, const char *id, uint32_t volume,
 		    uint32_t number);
+
+/* Wait for what is under way. */
+void rvs_ahead_wait(struct rvs_ahead *ahead);
 
 #endif

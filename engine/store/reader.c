@@ -117,6 +117,24 @@ static void put_spare(struct rvs_reader *reader, struct rvs_buf *buf)
 	*buf = (struct rvs_buf)RVS_BUF_INIT;
 }
 
+struct rvs_buf rvs_reader_lend(struct rvs_reader *reader, size_t len)
+{
+	struct rvs_buf buf;
+
+	(void)pthread_mutex_lock(&reader->mutex);
+	buf = take_spare(reader, len);
+	(void)pthread_mutex_unlock(&reader->mutex);
+	buf.len = 0;
+	return buf;
+}
+
+void rvs_reader_take_back(struct rvs_reader *reader, struct rvs_buf *buf)
+{
+	(void)pthread_mutex_lock(&reader->mutex);
+	put_spare(reader, buf);
+	(void)pthread_mutex_unlock(&reader->mutex);
+}
+
 static void free_spares(struct rvs_reader *reader)
 {
 	unsigned class;

@@ -14,6 +14,7 @@
 
 #include <rvs/tree.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 struct rvs_reader;
@@ -56,6 +57,10 @@ void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
 /* Bring the member into the cache, if that is possible. */
 void rvs_reader_load(struct rvs_reader *reader, const char *id, uint32_t volume,
 		     uint32_t number);
+
+/* An empty buffer with room for @len bytes, or with none; it goes back. */
+struct rvs_buf rvs_reader_lend(struct rvs_reader *reader, size_t len);
+void rvs_reader_take_back(struct rvs_reader *reader, struct rvs_buf *buf);
 
 /* Drop what nobody is using from the cache. */
 void rvs_reader_forget(struct rvs_reader *reader);

@@ -669,13 +669,19 @@ struct grip {
 	bool ended;     /* its last byte was read */
 };
 
-/* The extents of a read may take turns between an old member and newer ones. */
-enum { GRIPS = 8 };
+enum {
+	GRIPS = 24,             /* members held at once: a MiB is in as many */
+	PARTS_MAX = 64,         /* runs of bytes handed out as they lie */
+	HANDED_MAX = 4 << 20,   /* bytes of members held meanwhile */
+	ZEROS = 64 << 10,
+};
 
 struct holding {
 	struct rvs_reader *reader;
 	struct grip grips[GRIPS];
 	unsigned next; /* the place taken next */
+	bool keep;     /* none may go before the end */
+	size_t bytes;  /* of members held, when none may go */
 	bool in_order; /* the file is read from front to back */
 	uint64_t at;   /* up to here */
 };
@@ -702,7 +708,8 @@ static void holding_done(struct holding *h)
 		let_go(h, &h->grips[i]);
 }
 
-/* Hold the member of @e; *ret is valid until the next call. */
+/* Hold the member of @e; *ret is valid until the next call.  1: all places are
+ * taken, and must be kept. */
 static int hold(struct holding *h, const struct rvs_tree *tree,
 		const struct rvs_extent *e, struct grip **ret,
 		struct rvs_damage *damage, struct rvs_error *err)
@@ -721,6 +728,8 @@ static int hold(struct holding *h, const struct rvs_tree *tree,
 		}
 	}
 	g = *ret = &h->grips[h->next];
+	if (h->keep && (g->held.slot || h->bytes > HANDED_MAX))
+		return 1;
 	h->next = (h->next + 1) % GRIPS;
 	let_go(h, g);
 	*g = (struct grip){ .base = base };
@@ -728,30 +737,46 @@ static int hold(struct holding *h, const struct rvs_tree *tree,
 			       e->member, &g->held, damage, err);
 }
 
-/* The part of extent @e from @offset on. */
+/* The @len bytes of the file from @offset on, all in the extent @e, in memory;
+ * 1 as hold(). */
+static int find_bytes(struct holding *h, const struct rvs_tree *tree,
+		      const struct rvs_extent *e, size_t len, uint64_t offset,
+		      const uint8_t **ret, struct rvs_damage *damage,
+		      struct rvs_error *err)
+{
+	uint32_t start = e->offset + (uint32_t)(offset - e->at);
+	struct grip *g;
+	int r = hold(h, tree, e, &g, damage, err);
+
+	if (r == 0)
+		r = rvs_held_check(&g->held, len, start, damage, err);
+	if (r != 0)
+		return r;
+	if (g->used == 0)
+		h->bytes += g->held.len;
+	*ret = g->held.bytes + start;
+	g->used += len;
+	g->ended = start + len == g->held.len;
+	h->at = offset + len;
+	return 0;
+}
+
 static int read_extent(struct holding *h, const struct rvs_tree *tree,
 		       const struct rvs_extent *e, void *bytes, size_t len,
 		       uint64_t offset, struct rvs_damage *damage,
 		       struct rvs_error *err)
 {
-	uint32_t start = e->offset + (uint32_t)(offset - e->at);
-	struct grip *g;
+	const uint8_t *found;
 	int r;
 
 	if (e->volume == RVS_HOLE) {
 		memset(bytes, 0, len);
 		return 0;
 	}
-	r = hold(h, tree, e, &g, damage, err);
+	r = find_bytes(h, tree, e, len, offset, &found, damage, err);
 	if (r == 0)
-		r = rvs_held_check(&g->held, len, start, damage, err);
-	if (r < 0)
-		return r;
-	memcpy(bytes, g->held.bytes + start, len);
-	g->used += len;
-	g->ended = start + len == g->held.len;
-	h->at = offset + len;
-	return 0;
+		memcpy(bytes, found, len);
+	return r;
 }
 
 static bool same_member(const struct rvs_extent *a, const struct rvs_extent *b)
@@ -770,6 +795,14 @@ static bool load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	const struct rvs_extent *last[2] = { NULL, NULL };
 	uint64_t until, at;
 
+	if (count == 1) {
+		if (items->volume != RVS_HOLE)
+			rvs_ahead_follow(ahead, tree->store->volumes,
+					 tree->volumes[items->volume],
+					 tree->slots[items->volume],
+					 items->member);
+		return false;
+	}
 	until = rvs_ahead_plan(ahead, tree->number << 32 | file->extents, from,
 			       to, &at);
 	if (at >= file->size)
@@ -790,10 +823,18 @@ static bool load_ahead(struct rvs_tree *tree, const struct rvs_entry *file,
 	return until > to;
 }
 
-static ssize_t read_extents(struct holding *h, struct rvs_tree *tree,
-			    const struct rvs_entry *file, void *buf, size_t len,
-			    uint64_t offset, struct rvs_damage *damage,
-			    struct rvs_error *err)
+/* How much of [offset, offset + len) there is. */
+static size_t within(const struct rvs_entry *file, size_t len, uint64_t offset)
+{
+	if (offset >= file->size)
+		return 0;
+	return len > file->size - offset ? (size_t)(file->size - offset) : len;
+}
+
+static ssize_t copy_all(struct holding *h, struct rvs_tree *tree,
+			const struct rvs_entry *file, void *buf, size_t len,
+			uint64_t offset, struct rvs_damage *damage,
+			struct rvs_error *err)
 {
 	size_t count, i, done = 0;
 	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
@@ -812,30 +853,18 @@ static ssize_t read_extents(struct holding *h, struct rvs_tree *tree,
 	return (ssize_t)done;
 }
 
-/* How much of @len bytes from @offset the file has. */
-static size_t len_within(const struct rvs_entry *file, size_t len,
-			 uint64_t offset)
-{
-	if (offset >= file->size)
-		return 0;
-	return len < file->size - offset ? len : (size_t)(file->size - offset);
-}
-
 ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		      void *buf, size_t len, uint64_t offset,
 		      struct rvs_damage *damage, struct rvs_error *err)
 {
 	RVS_CLEANUP(holding_done)
 	struct holding h = { .reader = tree->store->reader };
-	size_t count;
 
-	len = len_within(file, len, offset);
+	len = within(file, len, offset);
 	if (len == 0)
 		return 0;
-	(void)rvs_tree_extents(tree, file, &count);
-	if (count > 1)
-		h.in_order = load_ahead(tree, file, offset, offset + len);
-	return read_extents(&h, tree, file, buf, len, offset, damage, err);
+	h.in_order = load_ahead(tree, file, offset, offset + len);
+	return copy_all(&h, tree, file, buf, len, offset, damage, err);
 }
 
 ssize_t rvs_tree_peek(struct rvs_tree *tree, const struct rvs_entry *file,
@@ -845,8 +874,119 @@ ssize_t rvs_tree_peek(struct rvs_tree *tree, const struct rvs_entry *file,
 	RVS_CLEANUP(holding_done)
 	struct holding h = { .reader = tree->store->reader, .in_order = true };
 
-	len = len_within(file, len, offset);
+	len = within(file, len, offset);
 	if (len == 0)
 		return 0;
-	return read_extents(&h, tree, file, buf, len, offset, NULL, err);
+	return copy_all(&h, tree, file, buf, len, offset, NULL, err);
+}
+
+/* ---- handing out bytes as they lie ---- */
+
+struct parts {
+	struct iovec items[PARTS_MAX];
+	int count;
+};
+
+/* False when there are too many. */
+static bool add_part(struct parts *parts, const uint8_t *bytes, size_t len)
+{
+	struct iovec *last;
+
+	if (parts->count > 0) {
+		last = &parts->items[parts->count - 1];
+		if ((const uint8_t *)last->iov_base + last->iov_len == bytes) {
+			last->iov_len += len;
+			return true;
+		}
+	}
+	if (parts->count == PARTS_MAX)
+		return false;
+	parts->items[parts->count++] =
+		(struct iovec){ (void *)(uintptr_t)bytes, len };
+	return true;
+}
+
+static bool add_zeros(struct parts *parts, size_t len)
+{
+	static const uint8_t zeros[ZEROS];
+
+	for (; len > ZEROS; len -= ZEROS)
+		if (!add_part(parts, zeros, ZEROS))
+			return false;
+	return add_part(parts, zeros, len);
+}
+
+/* 1: the bytes lie in too many places. */
+static int gather(struct holding *h, struct rvs_tree *tree,
+		  const struct rvs_entry *file, size_t len, uint64_t offset,
+		  struct parts *ret, struct rvs_damage *damage,
+		  struct rvs_error *err)
+{
+	uint64_t at = offset, to = offset + len;
+	size_t count, i;
+	const struct rvs_extent *items = rvs_tree_extents(tree, file, &count);
+
+	for (i = rvs_extent_find(items, count, at); at < to; i++) {
+		uint64_t end = rvs_extent_end(items, count, i, file->size);
+		size_t n = (size_t)((end < to ? end : to) - at);
+		const uint8_t *bytes;
+		int r;
+
+		if (items[i].volume == RVS_HOLE) {
+			if (!add_zeros(ret, n))
+				return 1;
+		} else {
+			r = find_bytes(h, tree, &items[i], n, at, &bytes,
+				       damage, err);
+			if (r != 0)
+				return r;
+			if (!add_part(ret, bytes, n))
+				return 1;
+		}
+		at += n;
+	}
+	return 0;
+}
+
+static ssize_t give_copy(struct holding *h, struct rvs_tree *tree,
+			 const struct rvs_entry *file, size_t len,
+			 uint64_t offset, const struct rvs_sink *sink,
+			 struct rvs_damage *damage, struct rvs_error *err)
+{
+	struct rvs_buf buf = rvs_reader_lend(h->reader, len);
+	struct iovec part = { rvs_buf_reserve(&buf, len), len };
+	ssize_t n = part.iov_base ? copy_all(h, tree, file, part.iov_base, len,
+					     offset, damage, err) :
+				    rvs_error_no_memory(err);
+
+	if (n >= 0)
+		sink->give(sink->arg, &part, 1);
+	rvs_reader_take_back(h->reader, &buf);
+	return n;
+}
+
+ssize_t rvs_tree_give(struct rvs_tree *tree, const struct rvs_entry *file,
+		      size_t len, uint64_t offset, const struct rvs_sink *sink,
+		      struct rvs_damage *damage, struct rvs_error *err)
+{
+	RVS_CLEANUP(holding_done)
+	struct holding h = { .reader = tree->store->reader, .keep = true };
+	struct parts parts = { .count = 0 };
+	int r;
+
+	len = within(file, len, offset);
+	if (len == 0) {
+		sink->give(sink->arg, NULL, 0);
+		return 0;
+	}
+	h.in_order = load_ahead(tree, file, offset, offset + len);
+	r = gather(&h, tree, file, len, offset, &parts, damage, err);
+	if (r < 0)
+		return r;
+	h.keep = false;
+	if (r > 0)
+		return give_copy(&h, tree, file, len, offset, sink, damage,
+				 err);
+	sink->give(sink->arg, parts.items, parts.count);
+	return (ssize_t)len;
 }

@@ -348,6 +348,138 @@ static void test_reads_at_any_offset(void **state)
 		}
 }
 
+/* ---- bytes handed out as they lie ---- */
+
+struct given {
+	uint8_t *bytes;
+	size_t len;
+	int calls, parts;
+};
+
+static void give(void *arg, const struct iovec *parts, int count)
+{
+	struct given *given = arg;
+	int i;
+
+	given->calls++;
+	given->parts = count;
+	for (i = 0; i < count; i++) {
+		memcpy(given->bytes + given->len, parts[i].iov_base,
+		       parts[i].iov_len);
+		given->len += parts[i].iov_len;
+	}
+}
+
+/* What is given is what is read; returns how many parts it came in. */
+static int expect_given(struct rvs_tree *tree, const char *name, size_t len,
+			uint64_t offset)
+{
+	const struct rvs_entry *file = entry_at(tree, name);
+	struct given given = { .bytes = malloc(len) };
+	const struct rvs_sink sink = { &given, give };
+	struct rvs_error err = RVS_ERROR_INIT;
+	uint8_t *bytes = malloc(len);
+	ssize_t n = rvs_tree_read(tree, file, bytes, len, offset, NULL, &err);
+
+	assert_int_equal(rvs_tree_give(tree, file, len, offset, &sink, NULL,
+				       &err), n);
+	assert_int_equal(given.calls, 1);
+	assert_int_equal(given.len, n);
+	assert_memory_equal(given.bytes, bytes, (size_t)n);
+	free(bytes);
+	free(given.bytes);
+	return given.parts;
+}
+
+static void test_bytes_are_given_as_they_lie(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store_of_bytes();
+	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = load(s);
+
+	assert_int_equal(expect_given(tree, "f", 4096, 10), 1);
+	assert_int_equal(expect_given(tree, "f", 20, 69990), 2);
+	assert_int_equal(expect_given(tree, "f", SIZE, 0), 3);
+	assert_int_equal(expect_given(tree, "f", SIZE + 9, 135000), 2);
+	assert_int_equal(expect_given(tree, "f", 10, SIZE), 0);
+	assert_int_equal(expect_given(tree, "f", 10, SIZE + 10), 0);
+	assert_int_equal(expect_given(tree, "empty", 10, 0), 0);
+	/* More zeros than parts have room for. */
+	assert_int_equal(expect_given(tree, "g", 200000, 1 << 20), 4);
+	assert_int_equal(expect_given(tree, "g", 32 << 20, 0), 1);
+}
+
+/* A file of which each 10 bytes lie in another place than the 10 before, in
+ * @members members. */
+static struct memory_store *new_store_of_pieces(size_t pieces, size_t members)
+{
+	size_t lens[100], i;
+	struct rvs_extent *extents = calloc(pieces, sizeof(*extents));
+	struct rvs_node file = { .name = "f",
+				 .mode = S_IFREG | 0644,
+				 .size = pieces * 10,
+				 .extents = extents,
+				 .extent_count = pieces };
+	struct memory_store *s = memory_store_new(128 << 20);
+	struct maker *m;
+
+	for (i = 0; i < members; i++)
+		lens[i] = 1000;
+	for (i = 0; i < pieces; i++)
+		extents[i] = (struct rvs_extent){
+			i * 10, 1, (uint32_t)(i % members),
+			(uint32_t)(i * 20 % 990)
+		};
+	put_snapshot(s, OTHER, "f.gz", lens, members);
+	m = begin(s, ID);
+	add_directory(m, "");
+	add(m, &file);
+	end(m);
+	commit(m);
+	free(extents);
+	return s;
+}
+
+static void test_bytes_in_many_places_are_given_together(void **state)
+{
+	static const struct {
+		size_t pieces, members;
+		int parts;
+	} cases[] = { { 10, 2, 10 },  { 64, 8, 64 },  { 65, 8, 1 },
+		      { 24, 24, 24 }, { 25, 25, 1 },  { 100, 100, 1 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		RVS_CLEANUP(memory_store_cleanup)
+		struct memory_store *s = new_store_of_pieces(cases[i].pieces,
+							     cases[i].members);
+		RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = load(s);
+
+		assert_int_equal(expect_given(tree, "f", 4096, 0),
+				 cases[i].parts);
+	}
+}
+
+static void test_nothing_is_given_of_what_is_damaged(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store_of_bytes();
+	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = load(s);
+	struct rvs_buf *stream =
+		memory_buf(s->memory, "snapshot-" OTHER "/f.gz");
+	struct given given = { .bytes = malloc(SIZE) };
+	const struct rvs_sink sink = { &given, give };
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	stream->bytes[stream->len - 1] ^= 1; /* in the last member, of 80,000 */
+	assert_int_equal(rvs_tree_give(tree, entry_at(tree, "f"), SIZE, 0,
+				       &sink, NULL, &err), RVS_ERR_CORRUPT);
+	assert_int_equal(given.calls, 0);
+	assert_int_equal(rvs_tree_give(tree, entry_at(tree, "f"), 500, 135600,
+				       &sink, NULL, &err), 500);
+	free(given.bytes);
+}
+
 static void test_there_is_nothing_behind_the_end(void **state)
 {
 	RVS_CLEANUP(memory_store_cleanup)
@@ -633,6 +765,9 @@ int main(void)
 		cmocka_unit_test(test_hard_links_share_all_but_the_name),
 		cmocka_unit_test(test_hostile_links_are_corrupt),
 		cmocka_unit_test(test_reads_at_any_offset),
+		cmocka_unit_test(test_bytes_are_given_as_they_lie),
+		cmocka_unit_test(test_bytes_in_many_places_are_given_together),
+		cmocka_unit_test(test_nothing_is_given_of_what_is_damaged),
 		cmocka_unit_test(test_there_is_nothing_behind_the_end),
 		cmocka_unit_test(test_seek_finds_data_and_holes),
 		cmocka_unit_test(test_damage_spoils_its_range_alone),

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include <rvs/digest.h>
@@ -120,6 +121,19 @@ struct rvs_damage {
  */
 ssize_t rvs_tree_read(struct rvs_tree *tree, const struct rvs_entry *file,
 		      void *buf, size_t len, uint64_t offset,
+		      struct rvs_damage *damage, struct rvs_error *err);
+
+/* Whom bytes are handed to as they lie in memory: in @count parts, in order,
+ * that are valid during the call. */
+struct rvs_sink {
+	void *arg;
+	void (*give)(void *arg, const struct iovec *parts, int count);
+};
+
+/* As rvs_tree_read(), but what is read goes to @sink, which is called once,
+ * unless this fails. */
+ssize_t rvs_tree_give(struct rvs_tree *tree, const struct rvs_entry *file,
+		      size_t len, uint64_t offset, const struct rvs_sink *sink,
 		      struct rvs_damage *damage, struct rvs_error *err);
 
 #endif
