@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "cleanup.h"
 
-enum { PATH_LEN_MAX = 128 };
+enum { PATH_LEN_MAX = 128, PATIENCE_SECONDS = 1 };
 
 int connection_device(const char *mountpoint, dev_t *ret)
 {
@@ -46,4 +47,16 @@ int connection_abort(dev_t device)
 	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort",
 		       minor(device));
 	return set(path, 1);
+}
+
+void connection_join(pthread_t thread, dev_t device)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += PATIENCE_SECONDS;
+	if (pthread_timedjoin_np(thread, NULL, &limit) == 0)
+		return;
+	(void)connection_abort(device); /* nothing else is left */
+	(void)pthread_join(thread, NULL);
 }

@@ -4,6 +4,7 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 /*
@@ -21,5 +22,10 @@ int connection_read_ahead(dev_t device, unsigned kib);
 /* End all requests that wait for an answer, with an error.  Returns 0, or -1
  * with errno set. */
 int connection_abort(dev_t device);
+
+/* Wait for the end of a thread that tells the kernel something.  It may sit in
+ * the kernel behind a reader whose request nobody takes any more; ending that
+ * request sets both free. */
+void connection_join(pthread_t thread, dev_t device);
 
 #endif

@@ -318,51 +318,23 @@ static int explain_read(struct contents *contents,
 	return explain(contents, position->slot, path, damage, err);
 }
 
-static size_t within_file(const struct rvs_entry *file, size_t len,
-			  off_t offset)
-{
-	uint64_t start = (uint64_t)offset;
-
-	if (offset < 0 || start >= file->size)
-		return 0;
-	return file->size - start < len ? (size_t)(file->size - start) : len;
-}
-
-/* The kernel takes a short answer for the end of the file, so that all of @len
- * is read, or nothing. */
-static ssize_t read_fully(struct contents *contents,
-			  const struct position *position, char *buf,
-			  size_t len, off_t offset)
-{
-	struct rvs_damage damage = { .member = -1 };
-	struct rvs_error err = RVS_ERROR_INIT;
-	size_t done = 0;
-	ssize_t got;
-
-	while (done < len) {
-		got = rvs_tree_read(position->tree, position->entry, buf + done,
-				    len - done, (uint64_t)offset + done,
-				    &damage, &err);
-		if (got < 0)
-			return explain_read(contents, position, &damage, &err);
-		if (got == 0)
-			return -EIO;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
-}
-
-ssize_t contents_read(struct contents *contents, const struct inode *inode,
-		      void *buf, size_t len, off_t offset)
+int contents_read(struct contents *contents, const struct inode *inode,
+		  size_t len, off_t offset, const struct rvs_sink *sink)
 {
 	CLEANUP(leave) struct position position = POSITION_INIT;
+	struct rvs_damage damage = { .member = -1 };
+	struct rvs_error err = RVS_ERROR_INIT;
 	int r;
 
 	r = enter_file(contents, inode, &position);
 	if (r < 0)
 		return r;
-	return read_fully(contents, &position, buf,
-			  within_file(position.entry, len, offset), offset);
+	if (offset < 0)
+		return -EINVAL;
+	if (rvs_tree_give(position.tree, position.entry, len, (uint64_t)offset,
+			  sink, &damage, &err) < 0)
+		return explain_read(contents, &position, &damage, &err);
+	return 0;
 }
 
 off_t contents_seek(struct contents *contents, const struct inode *inode,

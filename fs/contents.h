@@ -18,6 +18,7 @@ struct inode;
 struct lister;
 struct log;
 struct node;
+struct rvs_sink;
 struct rvs_store;
 struct snapshots;
 struct trees;
@@ -52,9 +53,9 @@ int contents_path(struct contents *contents, const struct inode *inode,
 int contents_readlink(struct contents *contents, const struct inode *inode,
 		      char **ret);
 
-/* Bytes read: @len unless the file ends before. */
-ssize_t contents_read(struct contents *contents, const struct inode *inode,
-		      void *buf, size_t len, off_t offset);
+/* Hand what there is of @len bytes to @sink, once, unless this fails. */
+int contents_read(struct contents *contents, const struct inode *inode,
+		  size_t len, off_t offset, const struct rvs_sink *sink);
 
 /* As lseek(2) with SEEK_DATA or SEEK_HOLE. */
 off_t contents_seek(struct contents *contents, const struct inode *inode,

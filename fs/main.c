@@ -23,6 +23,7 @@
 #include "cleanup.h"
 #include "connection.h"
 #include "errors.h"
+#include "fill.h"
 #include "idle.h"
 #include "jobs.h"
 #include "log.h"
@@ -53,6 +54,7 @@ struct program {
 static void program_done(struct program *program)
 {
 	idle_free(program->mount.idle);
+	fill_free(program->mount.fill);
 	watch_free(program->watch);
 	notify_end(program->mount.notify);
 	if (program->is_mounted)
@@ -271,7 +273,9 @@ static int tune_mount(struct program *program, struct rvs_error *err)
 			 device) < 0)
 		return error_set(err, RVS_ERR_NO_MEMORY, "out of threads");
 	program->watch = watch_new(program->mount.view);
-	if (!program->watch)
+	program->mount.fill = fill_new(program->mount.session, device,
+				       program->mount.view);
+	if (!program->watch || !program->mount.fill)
 		return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
 	return watch_idleness(program, err);
 }

@@ -6,14 +6,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <fuse_lowlevel.h>
 
 #include "cleanup.h"
 #include "connection.h"
 
-enum { PATIENCE_SECONDS = 1, WORDS_MAX = 4096 };
+enum { WORDS_MAX = 4096 };
 
 enum kind { DROP_BYTES, DROP_NAME, DELETED };
 
@@ -133,27 +132,13 @@ static void ask_to_end(struct notify *notify)
 	pthread_cond_signal(&notify->changed);
 }
 
-/* The thread may sit in the kernel behind a reader whose request nobody takes
- * any more; ending that request sets both free. */
-static void join(struct notify *notify)
-{
-	struct timespec limit;
-
-	clock_gettime(CLOCK_REALTIME, &limit);
-	limit.tv_sec += PATIENCE_SECONDS;
-	if (pthread_timedjoin_np(notify->thread, NULL, &limit) == 0)
-		return;
-	(void)connection_abort(notify->device); /* nothing else is left */
-	(void)pthread_join(notify->thread, NULL);
-}
-
 void notify_end(struct notify *notify)
 {
 	if (!notify)
 		return;
 	ask_to_end(notify);
 	if (notify->has_thread)
-		join(notify);
+		connection_join(notify->thread, notify->device);
 	notify->has_thread = false;
 }
 

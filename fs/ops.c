@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include <fuse_lowlevel.h>
+#include <rvs/tree.h>
 
 #include "cleanup.h"
+#include "fill.h"
 #include "idle.h"
 #include "inode.h"
 #include "jobs.h"
@@ -222,18 +224,25 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 	(void)fuse_reply_open(req, fi);
 }
 
+static void answer_parts(void *arg, const struct iovec *parts, int count)
+{
+	(void)fuse_reply_iov(arg, parts, count);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
+	const struct mount *mount = mount_of(req);
+	const struct rvs_sink sink = { req, answer_parts };
 	struct canceller canceller = { req, is_cancelled };
-	CLEANUP(cleanup_free) void *buf = malloc(size);
+	int r;
 
-	if (!buf) {
-		answer(req, -ENOMEM);
-		return;
-	}
-	answer_bytes(req, buf, view_read(mount_of(req)->view, ino, buf, size,
-					 offset, &canceller));
+	r = view_read(mount->view, ino, size, offset, &sink,
+		      &canceller);
+	if (r < 0)
+		answer(req, r);
+	else
+		fill_note(mount->fill, ino, size, offset);
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,

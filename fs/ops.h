@@ -9,6 +9,7 @@
 
 #include "attr.h"
 
+struct fill;
 struct fuse_lowlevel_ops;
 struct fuse_session;
 struct idle;
@@ -20,7 +21,8 @@ struct mount {
 	struct view *view;
 	struct fuse_session *session; /* its end cancels commands */
 	struct notify *notify;        /* from the first to the last */
-	struct idle *idle;            /* before the second request; NULL: nobody wants to know */
+	struct fill *fill;            /* before the second request */
+	struct idle *idle;            /* the same; NULL: nobody wants to know */
 	struct attr_override override;
 	/* What the kernel understands; written by init, before all else. */
 	bool no_open;

@@ -419,10 +419,11 @@ int view_readlink(struct view *view, uint64_t number, char **ret)
 	return -EINVAL;
 }
 
-static ssize_t read_text(struct view *view, const struct inode *inode,
-			 void *buf, size_t len, off_t offset)
+static int read_text(struct view *view, const struct inode *inode, size_t len,
+		     off_t offset, const struct rvs_sink *sink)
 {
 	CLEANUP(text_done) struct text text = TEXT_INIT;
+	struct iovec part;
 	int r;
 
 	if (inode->file >= TEXT_FILES)
@@ -430,26 +431,45 @@ static ssize_t read_text(struct view *view, const struct inode *inode,
 	r = texts_get(view->texts, inode->file, inode->version, &text);
 	if (r < 0)
 		return r;
-	if (offset < 0 || (size_t)offset >= text.len)
-		return 0;
+	if (offset < 0 || (size_t)offset > text.len)
+		offset = (off_t)text.len;
 	if (len > text.len - (size_t)offset)
 		len = text.len - (size_t)offset;
-	memcpy(buf, text.bytes + offset, len);
-	return (ssize_t)len;
+	part = (struct iovec){ text.bytes + offset, len };
+	sink->give(sink->arg, &part, 1);
+	return 0;
 }
 
-ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
-		  off_t offset, const struct canceller *canceller)
+static int read_raw(struct view *view, const struct inode *inode, size_t len,
+		    off_t offset, const struct rvs_sink *sink,
+		    const struct canceller *canceller)
+{
+	CLEANUP(cleanup_free) void *bytes = malloc(len);
+	struct iovec part = { bytes, 0 };
+	ssize_t n;
+
+	if (!bytes)
+		return -ENOMEM;
+	n = raw_read(view->raw, inode, bytes, len, offset, canceller);
+	if (n < 0)
+		return (int)n;
+	part.iov_len = (size_t)n;
+	sink->give(sink->arg, &part, 1);
+	return 0;
+}
+
+int view_read(struct view *view, uint64_t number, size_t len, off_t offset,
+	      const struct rvs_sink *sink, const struct canceller *canceller)
 {
 	struct inode inode = inode_parse(number);
 
 	if (inode.kind == INODE_TEXT)
-		return read_text(view, &inode, buf, len, offset);
+		return read_text(view, &inode, len, offset, sink);
 	if (inode.kind == INODE_ENTRY)
-		return contents_read(view->contents, &inode, buf, len, offset);
+		return contents_read(view->contents, &inode, len, offset,
+				     sink);
 	if (inode.kind == INODE_RAW)
-		return raw_read(view->raw, &inode, buf, len, offset,
-				canceller);
+		return read_raw(view, &inode, len, offset, sink, canceller);
 	return -EISDIR;
 }
 

@@ -29,6 +29,7 @@ struct canceller;
 struct lister;
 struct log;
 struct node;
+struct rvs_sink;
 struct rvs_store;
 struct view;
 
@@ -79,9 +80,9 @@ int view_list(struct view *view, uint64_t number, off_t at,
 /* The target of a symbolic link, malloc'ed. */
 int view_readlink(struct view *view, uint64_t number, char **ret);
 
-/* Bytes read: @len unless the file ends before. */
-ssize_t view_read(struct view *view, uint64_t number, void *buf, size_t len,
-		  off_t offset, const struct canceller *canceller);
+/* Hand what there is of @len bytes to @sink, once, unless this fails. */
+int view_read(struct view *view, uint64_t number, size_t len, off_t offset,
+	      const struct rvs_sink *sink, const struct canceller *canceller);
 
 /* As lseek(2) with SEEK_DATA or SEEK_HOLE. */
 off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence);

@@ -196,6 +196,23 @@ for _ in range(500):
 PYTHON
 }
 
+# Places, and small files one after the other: the kernel's cache is filled with
+# what lies around them.
+@test "what was not asked for is right, too" {
+  mkdir "$src/many"
+  local i
+  for i in {100..399}; do
+    printf '%s ' {1..300} "$i" >"$src/many/file$i"
+  done
+  head -c 3000000 /dev/urandom >"$src/random"
+  mounted one
+  for i in {1..40}; do
+    dd if="$mnt/one/random" bs=4096 count=1 skip=$((i * 37 % 700)) status=none >/dev/null
+  done
+  cat "$mnt"/one/many/file1* >/dev/null
+  diff -r "$src" "$mnt/one"
+}
+
 @test "latest is the newest, and absent when there is none" {
   mounted
   [[ ! -L $mnt/latest ]]
