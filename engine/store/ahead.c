@@ -15,7 +15,8 @@ enum {
 	FILES = 16,           /* read from front to back at once */
 	WINDOW = 8 << 20,     /* bytes ahead of a reader */
 	DISORDER = 2 << 20,   /* the kernel's requests may overtake each other */
-	FOLLOW = 6,           /* members loaded behind one of small files */
+	ROW = 4,              /* members read one after the other, which begin */
+	FOLLOW = 6,           /* loading so many behind them */
 	DEPTH = 1024,         /* members under way */
 };
 
@@ -219,7 +220,7 @@ static bool is_next(struct rvs_ahead *ahead, uint32_t volume, uint32_t number)
 		trail->row++;
 	else if (number != trail->number)
 		trail->row = 0;
-	next = next && trail->row > 1;
+	next = next && trail->row >= ROW;
 	trail->number = number;
 	(void)pthread_mutex_unlock(&ahead->mutex);
 	return next;
