@@ -203,6 +203,7 @@ static int create(struct task *task, struct rvs_error *err)
 		.base = control_text(request, "base"),
 		.full = control_flag(request, "full"),
 		.best_effort = control_flag(request, "best-effort"),
+		.skip_unreadable = control_flag(request, "skip-unreadable"),
 		.wait = task->wait,
 		.metadata = request->pairs,
 		.metadata_count = request->pair_count,

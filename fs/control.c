@@ -45,14 +45,15 @@ static const struct control_file files[TEXT_FILES] = {
 	[TEXT_CREATE] = {
 		".create", S_IFREG | 0600,
 		"make a snapshot; named by its id without NAME",
-		"[NAME] [full] [base=SNAPSHOT] [best-effort] [nowait] "
-		"[KEY=VALUE]...",
+		"[NAME] [full] [base=SNAPSHOT] [best-effort] "
+		"[skip-unreadable] [nowait] [KEY=VALUE]...",
 		EXAMPLES("echo nightly > .create",
 			 "echo before-import full reason=import > .create"),
 		FIELDS({ "name", CONTROL_WORD, false },
 		       { "full", CONTROL_FLAG, false },
 		       { "base", CONTROL_VALUE, false },
-		       { "best-effort", CONTROL_FLAG, false }, NOWAIT,
+		       { "best-effort", CONTROL_FLAG, false },
+		       { "skip-unreadable", CONTROL_FLAG, false }, NOWAIT,
 		       { "metadata", CONTROL_PAIRS, false }),
 	},
 	[TEXT_DELETE] = {

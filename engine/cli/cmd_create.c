@@ -66,7 +66,7 @@ static struct rvs_metadata split_metadata(char *text)
 static int run(int argc, char **argv)
 {
 	enum { SOURCE = 256, FULL, BASE, META, BEST_EFFORT, REHASH, WAIT,
-	       SETTLE };
+	       SETTLE, SKIP, ONE, CROSS };
 	static const struct option options[] = {
 		{ "source", required_argument, NULL, SOURCE },
 		{ "full", no_argument, NULL, FULL },
@@ -75,6 +75,9 @@ static int run(int argc, char **argv)
 		{ "best-effort", no_argument, NULL, BEST_EFFORT },
 		{ "rehash", no_argument, NULL, REHASH },
 		{ "wait", no_argument, NULL, WAIT },
+		{ "skip-unreadable", no_argument, NULL, SKIP },
+		{ "one-file-system", no_argument, NULL, ONE },
+		{ "cross-filesystems", no_argument, NULL, CROSS },
 		{ "settle-time", required_argument, NULL, SETTLE },
 		{ 0 },
 	};
@@ -88,6 +91,11 @@ static int run(int argc, char **argv)
 		create_options.best_effort |= c == BEST_EFFORT;
 		create_options.rehash |= c == REHASH;
 		create_options.wait |= c == WAIT;
+		create_options.skip_unreadable |= c == SKIP;
+		if (c == ONE)
+			create_options.filesystems = RVS_FILESYSTEMS_ONE;
+		if (c == CROSS)
+			create_options.filesystems = RVS_FILESYSTEMS_ALL;
 		if (c == SOURCE)
 			create_options.source = optarg;
 		if (c == SETTLE)
@@ -110,7 +118,9 @@ const struct command command_create = {
 	.name = "create",
 	.arguments = "STORE [NAME] [--source PATH] [--full | --base SNAPSHOT] "
 		     "[--meta KEY=VALUE]... [--best-effort] [--rehash] "
-		     "[--settle-time TIME] [--wait] [--json]",
+		     "[--settle-time TIME] [--skip-unreadable] "
+		     "[--one-file-system | --cross-filesystems] [--wait] "
+		     "[--json]",
 	.summary = "make a snapshot",
 	.options =
 		"  --source PATH     of this directory or file instead of the "
@@ -122,6 +132,10 @@ const struct command command_create = {
 		"  --best-effort     even if the source does not stand still\n"
 		"  --settle-time T   for how long to try again while it moves "
 		"(30s, 5m, 1h)\n"
+		"  --skip-unreadable  go on without what cannot be read, and say "
+		"so in the record\n"
+		"  --cross-filesystems  enter those mounted below the source; "
+		"--one-file-system: do not\n"
 		"  --rehash          read files that look unchanged, too\n"
 		"  --wait            for another writer to end\n",
 	.min_arguments = 1,

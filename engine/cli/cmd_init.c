@@ -34,11 +34,14 @@ static int print_made(const char *path, bool json)
 
 static int run(int argc, char **argv)
 {
-	enum { SOURCE = 256, LEVEL, EXCLUDE };
+	enum { SOURCE = 256, LEVEL, EXCLUDE, SETTLE, ONE, CROSS };
 	static const struct option options[] = {
 		{ "source", required_argument, NULL, SOURCE },
 		{ "level", required_argument, NULL, LEVEL },
 		{ "exclude", required_argument, NULL, EXCLUDE },
+		{ "settle-time", required_argument, NULL, SETTLE },
+		{ "one-file-system", no_argument, NULL, ONE },
+		{ "cross-filesystems", no_argument, NULL, CROSS },
 		{ 0 },
 	};
 	struct rvs_error err = RVS_ERROR_INIT;
@@ -54,6 +57,11 @@ static int run(int argc, char **argv)
 		if (c == LEVEL)
 			config.level = (int)parse_number(
 				optarg, 0, RVS_LEVEL_MAX, "--level");
+		if (c == SETTLE)
+			config.settle_s = (unsigned)parse_duration(
+				optarg, RVS_SETTLE_MAX_S, "--settle-time");
+		if (c == ONE || c == CROSS)
+			config.cross_filesystems = c == CROSS;
 		if (c == EXCLUDE && excludes)
 			excludes[count++] = optarg;
 	}
@@ -66,13 +74,18 @@ static int run(int argc, char **argv)
 const struct command command_init = {
 	.name = "init",
 	.arguments = "STORE [--source PATH] [--level 0..9] "
-		     "[--exclude PATTERN]... [--json]",
+		     "[--exclude PATTERN]... [--settle-time TIME] "
+		     "[--one-file-system | --cross-filesystems] [--json]",
 	.summary = "make an empty store",
 	.options = "  --source PATH      what `create` takes a snapshot of\n"
 		   "  --level N          0 stores, 1 (the default) is fastest, 9 "
 		   "smallest\n"
 		   "  --exclude PATTERN  leave this out, as in gitignore(5); "
-		   "may be repeated\n",
+		   "may be repeated\n"
+		   "  --settle-time T    for how long `create` tries again while "
+		   "the source moves: 30s, 5m, 1h\n"
+		   "  --cross-filesystems  enter those mounted below the source; "
+		   "--one-file-system, the default: do not\n",
 	.min_arguments = 1,
 	.max_arguments = 1,
 	.run = run,

@@ -17,6 +17,7 @@
 #include "hook.h"
 #include "press.h"
 #include "prior.h"
+#include "skipped.h"
 #include "source/scan.h"
 #include "store/json.h"
 #include "store/snapshot.h"
@@ -259,6 +260,18 @@ static const char *consistency_of(const struct making *m)
 	}
 }
 
+static bool crosses_filesystems(const struct making *m)
+{
+	switch (m->options->filesystems) {
+	case RVS_FILESYSTEMS_ONE:
+		return false;
+	case RVS_FILESYSTEMS_ALL:
+		return true;
+	default:
+		return m->store->config.cross_filesystems;
+	}
+}
+
 static unsigned settle_s(const struct making *m)
 {
 	return m->options->settle_s	  ? m->options->settle_s :
@@ -286,6 +299,25 @@ static void tell_uncounted(const struct making *m)
 	}
 }
 
+/* What the snapshot goes without is in its record, and told. */
+static int note_skipped(struct making *m, struct rvs_error *err)
+{
+	struct rvs_skipped *skipped = &m->record.skipped;
+	RVS_CLEANUP(rvs_cleanup_free) char *names = NULL;
+	char text[RVS_ERROR_TEXT_MAX];
+	int r = rvs_survey_skipped(&m->survey, skipped, err);
+
+	if (r < 0 || skipped->count == 0)
+		return r;
+	names = rvs_skipped_text(skipped, sizeof(text) / 2);
+	if (!names)
+		return rvs_error_no_memory(err);
+	(void)snprintf(text, sizeof(text), "left out, since unreadable: %s",
+		       names);
+	warn_user(m->options, text);
+	return 0;
+}
+
 static int survey(struct making *m, struct rvs_error *err)
 {
 	const struct rvs_survey_options options = {
@@ -301,6 +333,8 @@ static int survey(struct making *m, struct rvs_error *err)
 				     0,
 		.rehash = m->options->rehash,
 		.best_effort = m->options->best_effort,
+		.skip_unreadable = m->options->skip_unreadable,
+		.cross_filesystems = crosses_filesystems(m),
 		.settle_ms = settle_s(m) * 1000,
 		.monitor = &m->options->monitor,
 	};
@@ -311,7 +345,7 @@ static int survey(struct making *m, struct rvs_error *err)
 		return r;
 	(void)snprintf(m->record.consistency, sizeof(m->record.consistency),
 		       "%s", consistency_of(m));
-	return 0;
+	return note_skipped(m, err);
 }
 
 /* Once the snapshot is seen it stays: this is the last place to stop. */

@@ -186,8 +186,10 @@ static int put_item(struct description *d, uint32_t index,
 	RVS_CLEANUP(rvs_cleanup_free) char *first = NULL;
 	struct rvs_node node;
 
-	/* It vanished, which a best-effort snapshot accepts. */
-	if (d->survey->entries[item->link].content.missing)
+	/* It vanished, which a best-effort snapshot accepts, or goes without. */
+	if (d->survey->entries[item->link].content.missing ||
+	    (!S_ISDIR(item->mode) &&
+	     d->survey->entries[item->link].content.unreadable))
 		return 0;
 	fill_node(d, index, &node);
 	if (item->link != index) {

@@ -55,19 +55,27 @@ static void forget(struct rvs_surveyed *entry)
 	entry->xattrs = NULL;
 	entry->xattr_count = 0;
 	entry->described = false;
+	entry->content.unreadable = 0;
 }
 
 int rvs_hold_describe(const struct rvs_survey_options *options,
 		      struct rvs_surveyed *entry, const char *path,
 		      struct rvs_error *err)
 {
+	struct rvs_error why = RVS_ERROR_INIT;
 	int r;
 
 	if (entry->described)
 		return 0;
 	r = rvs_source_xattrs(options->source, path, &entry->xattrs,
-			      &entry->xattr_count, err);
+			      &entry->xattr_count, &why);
 	entry->described = r == 0;
+	if (r < 0 && rvs_source_is_unreadable(why.os_error)) {
+		entry->content.unreadable = why.os_error;
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = why;
 	return r;
 }
 
@@ -76,8 +84,13 @@ static int clone_file(struct rvs_hold *hold, struct rvs_surveyed *entry,
 		      const char *path)
 {
 	RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
-	int r = rvs_source_open_file(hold->options->source, path, &fd, NULL);
+	struct rvs_error why = RVS_ERROR_INIT;
+	int r = rvs_source_open_file(hold->options->source, path, &fd, &why);
 
+	if (r < 0 && rvs_source_is_unreadable(why.os_error)) {
+		entry->content.unreadable = why.os_error;
+		return 0;
+	}
 	if (r < 0)
 		return r != RVS_ERR_NOT_FOUND && r != RVS_ERR_BUSY;
 	entry->clone = rvs_cloner_clone(&hold->cloner, fd);
@@ -89,6 +102,7 @@ static bool wants_clone(const struct rvs_survey *survey, uint32_t index)
 	const struct rvs_surveyed *entry = &survey->entries[index];
 
 	return !entry->unchanged && !entry->taken && entry->clone < 0 &&
+	       !entry->content.unreadable &&
 	       rvs_look_is_file(&survey->scan, index);
 }
 
@@ -250,7 +264,8 @@ static int clone_movers(struct rvs_hold *hold, struct movers *movers,
 
 		r = look_at(hold, mover, &after);
 		mover->moved |= r == 0 && !rvs_item_same(mover->item, &after);
-		mover->database = is_database(mover->entry->clone);
+		mover->database = mover->entry->clone >= 0 &&
+				  is_database(mover->entry->clone);
 	}
 	return r;
 }

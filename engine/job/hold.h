@@ -47,8 +47,8 @@ void rvs_hold_release(struct rvs_surveyed *entry);
 /* What was pinned is of a moment that has passed: it has moved. */
 void rvs_hold_unpin(struct rvs_survey *survey);
 
-/* The attributes of the entry that are no part of its item, unless they were
- * read already. */
+/* Read the attributes of the entry that are no part of its item, unless they
+ * were read already.  Where that cannot be, its content says so. */
 int rvs_hold_describe(const struct rvs_survey_options *options,
 		      struct rvs_surveyed *entry, const char *path,
 		      struct rvs_error *err);

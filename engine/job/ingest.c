@@ -233,6 +233,14 @@ static void count_vectors(const struct rvs_input *input, const char *path,
 	ret->uncounted = vectors.note[0] ? strdup(vectors.note) : NULL;
 }
 
+/* After a failed system call on a file of the source. */
+static int cannot_read(struct rvs_content *content, struct rvs_error *err)
+{
+	if (rvs_source_is_unreadable(errno))
+		content->unreadable = errno;
+	return rvs_error_errno(err, "cannot read");
+}
+
 static int read_small(struct batch *batch, struct batch_file *file, int fd)
 {
 	struct rvs_content *content = file->content;
@@ -244,7 +252,10 @@ static int read_small(struct batch *batch, struct batch_file *file, int fd)
 		return rvs_error_no_memory(&batch->err);
 	n = rvs_io_pread(fd, end, file->size, 0);
 	if (n < 0)
-		return rvs_error_errno(&batch->err, "%s", file->path);
+		return cannot_read(content, &batch->err) < 0 &&
+				       !content->unreadable ?
+			       batch->err.status :
+			       0;
 	batch->bytes.len += (size_t)n;
 	content->size = (uint64_t)n;
 	input = rvs_input_of_memory(end, (size_t)n);
@@ -265,6 +276,10 @@ static int open_source_file(struct rvs_ingest *ingest, const char *path,
 	if (r == RVS_ERR_NOT_FOUND || r == RVS_ERR_BUSY ||
 	    why.os_error == ELOOP || why.os_error == ENOTDIR) {
 		content->missing = true;
+		return 1;
+	}
+	if (r < 0 && rvs_source_is_unreadable(why.os_error)) {
+		content->unreadable = why.os_error;
 		return 1;
 	}
 	if (r < 0 && err)
@@ -652,7 +667,7 @@ static int decide_small(struct rvs_ingest *ingest, const struct batch *batch,
 	const struct stored *stored;
 	const struct rvs_entry *old = NULL;
 
-	if (content->missing || content->size == 0)
+	if (content->missing || content->unreadable || content->size == 0)
 		return 0;
 	if (prior)
 		old = rvs_prior_find_file(prior, &content->digest,
@@ -903,7 +918,7 @@ static int read_block(struct reading *reading, struct rvs_error *err)
 	block = ingest->window->bytes + ingest->filled + reading->uncut;
 	n = rvs_io_pread(reading->fd, block, want, reading->at);
 	if (n < 0)
-		return rvs_error_errno(err, "cannot read");
+		return cannot_read(reading->file->content, err);
 	if ((size_t)n < want)
 		reading->size = reading->at + (uint64_t)n; /* it was cut */
 	if (n == ZERO_BLOCK && is_zero(block, (size_t)n))
@@ -940,7 +955,7 @@ static int find_copy(struct rvs_ingest *ingest, int fd, uint64_t size,
 	while (r == 0 && at < size) {
 		n = rvs_io_pread(fd, scratch, WINDOW, at);
 		if (n < 0)
-			return rvs_error_errno(err, "cannot read");
+			return cannot_read(content, err);
 		if (n == 0)
 			return 0; /* it was cut: no copy of anything */
 		rvs_hasher_add(hasher, scratch, (size_t)n);
@@ -1029,15 +1044,18 @@ static int open_scratch(const struct rvs_ingest *ingest, struct rvs_error *err)
 			fd;
 }
 
-/* 1: it only looks like a database, or is damaged: it must stand still like any
- * file. */
+/* 1: it only looks like a database, or is damaged, or cannot be read, as will be
+ * seen: it must stand still like any file. */
 static int note_capture(struct rvs_ingest *ingest, int status,
 			const struct rvs_redb_capture *captured,
-			struct rvs_content *content)
+			struct rvs_content *content,
+			const struct rvs_error *err)
 {
 	const struct rvs_monitor *m = ingest->options.monitor;
 
-	if (status == RVS_ERR_CORRUPT || status == RVS_ERR_REFUSED)
+	if (status == RVS_ERR_CORRUPT || status == RVS_ERR_REFUSED ||
+	    (status == RVS_ERR_FAILED &&
+	     rvs_source_is_unreadable(err->os_error)))
 		return 1;
 	if (status < 0)
 		return status;
@@ -1062,7 +1080,7 @@ static int capture(struct rvs_ingest *ingest, int *fd, struct stat *st,
 		return copy;
 	limits.monitor = ingest->options.monitor;
 	r = rvs_redb_capture(live, copy, &limits, &captured, err);
-	r = note_capture(ingest, r, &captured, content);
+	r = note_capture(ingest, r, &captured, content, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (fstat(copy, st) < 0)
@@ -1081,13 +1099,25 @@ static int prove_clone(struct rvs_ingest *ingest, int fd, struct stat *st,
 
 	limits.monitor = ingest->options.monitor;
 	r = rvs_redb_prove(fd, &limits, &captured, err);
-	r = note_capture(ingest, r, &captured, content);
+	r = note_capture(ingest, r, &captured, content, err);
 	if (r == 0 && fstat(fd, st) < 0)
 		return rvs_error_errno(err, "cannot stat a clone");
 	return r < 0 ? r : 0;
 }
 
-/* Send the file open at @fd on its way. */
+/* Send the bytes of the file on their way.  What cannot be read to its end comes
+ * to an end all the same. */
+static int send_file(struct reading *reading, struct rvs_error *err)
+{
+	int r = read_all(reading, err);
+
+	if (r < 0 && !reading->file->content->unreadable)
+		return r;
+	return send_piece(reading->ingest, reading->file, END, NULL, 0,
+			  reading->one_chunk, err);
+}
+
+/* Take in the file open at @fd. */
 static int read_file(struct rvs_ingest *ingest,
 		     const struct rvs_ingest_file *wanted, int fd,
 		     uint64_t size, struct rvs_content *ret,
@@ -1114,17 +1144,13 @@ static int read_file(struct rvs_ingest *ingest,
 		return r < 0 ? r : 0;
 	r = new_file(ingest, wanted->stream, wanted->old, ret, &reading.file,
 		     err);
-	if (r == 0)
-		r = read_all(&reading, err);
-	if (r == 0)
-		r = send_piece(ingest, reading.file, END, NULL, 0,
-			       reading.one_chunk, err);
-	return r;
+	return r < 0 ? r : send_file(&reading, err);
 }
 
-int rvs_ingest_file(struct rvs_ingest *ingest,
-		    const struct rvs_ingest_file *file,
-		    struct rvs_content *ret, struct rvs_error *err)
+/* 1: it is not there, or cannot be opened, which @ret says. */
+static int take_in(struct rvs_ingest *ingest,
+		   const struct rvs_ingest_file *file, struct rvs_content *ret,
+		   struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_cleanup_fd) int own = -1;
 	int fd = file->clone, r = 0;
@@ -1135,17 +1161,28 @@ int rvs_ingest_file(struct rvs_ingest *ingest,
 		fd = own;
 	}
 	if (r != 0)
-		return r < 0 ? r : 0;
+		return r;
 	if (fstat(fd, &st) < 0)
-		return rvs_error_errno(err, "%s", file->path);
+		return rvs_error_errno(err, "cannot stat");
 	if (is_redb(fd) && (file->clone >= 0 || is_live(&st))) {
 		r = file->clone >= 0 ? prove_clone(ingest, fd, &st, ret, err) :
 				       capture(ingest, &own, &st, ret, err);
 		fd = own >= 0 ? own : fd;
 	}
-	if (r == 0)
-		r = read_file(ingest, file, fd, (uint64_t)st.st_size, ret, err);
-	return r < 0 ? rvs_error_context(err, "%s", file->path) : 0;
+	return r < 0 ? r :
+		       read_file(ingest, file, fd, (uint64_t)st.st_size, ret,
+				 err);
+}
+
+int rvs_ingest_file(struct rvs_ingest *ingest,
+		    const struct rvs_ingest_file *file,
+		    struct rvs_content *ret, struct rvs_error *err)
+{
+	int r = take_in(ingest, file, ret, err);
+
+	if (r >= 0 || ret->unreadable)
+		return 0;
+	return rvs_error_context(err, "%s", file->path);
 }
 
 /* ---- small files ---- */

@@ -40,6 +40,8 @@ struct rvs_content {
 	char *uncounted; /* why its vectors are not known, or NULL */
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
 	bool missing;               /* it vanished before it was read */
+	int unreadable;             /* errno, when it could not be read: then
+				       the rest means nothing */
 	bool captured;              /* a database, perhaps being written: one
 				       commit of it, see source/redb.h */
 };

@@ -42,6 +42,7 @@ static int scan_source(const struct rvs_survey_options *options,
 		.store_path = rvs_store_path(options->store),
 		.store_uuid = rvs_store_config(options->store)->uuid,
 		.excludes = rvs_store_config(options->store)->excludes,
+		.cross_filesystems = options->cross_filesystems,
 		.arg = options->monitor->arg,
 		.warning = options->monitor->warning,
 		.cancelled = options->monitor->cancelled,
@@ -270,6 +271,16 @@ static uint32_t keep_settled(struct rvs_survey *before,
 	return moved;
 }
 
+int rvs_look_drop(const struct rvs_survey_options *options, const char *path,
+		  struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_cleanup_free) char *stream = NULL;
+
+	if (asprintf(&stream, "%s.gz", path) < 0)
+		return rvs_error_no_memory(err);
+	return rvs_writer_drop(options->writer, stream, err);
+}
+
 /* A complete stream whose file moved, or went, is none any more. */
 static int drop_streams(const struct rvs_survey_options *options,
 			const struct rvs_survey *before, struct rvs_error *err)
@@ -281,15 +292,13 @@ static int drop_streams(const struct rvs_survey_options *options,
 		return 0;
 	for (i = 0; i < before->scan.count && r == 0; i++) {
 		RVS_CLEANUP(rvs_cleanup_free) char *path = NULL;
-		RVS_CLEANUP(rvs_cleanup_free) char *stream = NULL;
 
 		if (!before->entries[i].taken ||
 		    !rvs_look_is_file(&before->scan, i))
 			continue;
 		path = rvs_scan_path(&before->scan, i);
-		if (!path || asprintf(&stream, "%s.gz", path) < 0)
-			return rvs_error_no_memory(err);
-		r = rvs_writer_drop(options->writer, stream, err);
+		r = path ? rvs_look_drop(options, path, err) :
+			   rvs_error_no_memory(err);
 	}
 	return r;
 }

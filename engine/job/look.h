@@ -22,6 +22,11 @@ int rvs_look_first(const struct rvs_survey_options *options,
 int rvs_look_again(const struct rvs_survey_options *options,
 		   struct rvs_survey *survey, struct rvs_error *err);
 
+/* Give up the stream of the file at @path, if it has one, in a snapshot without
+ * a prior. */
+int rvs_look_drop(const struct rvs_survey_options *options, const char *path,
+		  struct rvs_error *err);
+
 /* Whether the item is a regular file, and the first of its inode. */
 bool rvs_look_is_file(const struct rvs_scan *scan, uint32_t index);
 

@@ -1,5 +1,6 @@
 #include "survey.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,11 @@
 #include "look.h"
 #include "press.h"
 #include "prior.h"
+#include "skipped.h"
 #include "store/store.h"
 #include "stream_name.h"
+
+enum { NAMED_BYTES_MAX = 1500 }; /* of names in an error */
 
 struct run {
 	const struct rvs_survey_options *options;
@@ -106,7 +110,8 @@ static int take_in(struct run *run, struct rvs_survey *survey, uint32_t index,
 	if (!path)
 		return rvs_error_no_memory(err);
 	r = rvs_hold_describe(run->options, entry, path, err);
-	if (r == 0 && rvs_look_is_file(&survey->scan, index))
+	if (r == 0 && !entry->content.unreadable &&
+	    rvs_look_is_file(&survey->scan, index))
 		r = take_in_file(run, &survey->scan.items[index], entry, path,
 				 err);
 	entry->taken = r == 0;
@@ -119,6 +124,76 @@ static bool is_done(const struct rvs_survey *survey, uint32_t index)
 
 	return entry->unchanged || entry->taken ||
 	       survey->scan.items[index].link != index;
+}
+
+/* ---- what cannot be read ---- */
+
+/* The stream of a file that could not be read to its end is none. */
+static int drop_unreadable(const struct run *run,
+			   const struct rvs_survey *survey,
+			   struct rvs_error *err)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < survey->scan.count && r == 0; i++) {
+		RVS_CLEANUP(rvs_cleanup_free) char *path = NULL;
+
+		if (!survey->entries[i].content.unreadable)
+			continue;
+		path = rvs_scan_path(&survey->scan, i);
+		r = path ? rvs_look_drop(run->options, path, err) :
+			   rvs_error_no_memory(err);
+	}
+	return r;
+}
+
+/* Name the others that cannot be opened either. */
+static void try_others(const struct run *run, struct rvs_survey *survey)
+{
+	uint32_t i;
+
+	for (i = 0; i < survey->scan.count; i++) {
+		RVS_CLEANUP(rvs_cleanup_free) char *path = NULL;
+		RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
+		struct rvs_error why = RVS_ERROR_INIT;
+
+		if (is_done(survey, i) || !rvs_look_is_file(&survey->scan, i))
+			continue;
+		path = rvs_scan_path(&survey->scan, i);
+		if (path &&
+		    rvs_source_open_file(run->options->source, path, &fd,
+					 &why) < 0 &&
+		    rvs_source_is_unreadable(why.os_error))
+			survey->entries[i].content.unreadable = why.os_error;
+	}
+}
+
+/* Unless the snapshot may go on without it, RVS_ERR_FAILED for what could not be
+ * read so far. */
+static int check_unreadable(const struct run *run, struct rvs_survey *survey,
+			    struct rvs_error *err)
+{
+	RVS_CLEANUP(rvs_skipped_done) struct rvs_skipped skipped = { NULL };
+	RVS_CLEANUP(rvs_cleanup_free) char *names = NULL;
+	int r;
+
+	if (run->options->skip_unreadable)
+		return 0;
+	r = rvs_survey_skipped(survey, &skipped, err);
+	if (r < 0 || skipped.count == 0)
+		return r;
+	rvs_skipped_done(&skipped);
+	try_others(run, survey);
+	r = rvs_survey_skipped(survey, &skipped, err);
+	names = r < 0 ? NULL : rvs_skipped_text(&skipped, NAMED_BYTES_MAX);
+	if (!names)
+		return rvs_error_no_memory(err);
+	return rvs_error_set(err, RVS_ERR_FAILED,
+			     "cannot read %" PRIu64 " of the source's files "
+			     "and directories; go on without them with "
+			     "--skip-unreadable: %s",
+			     skipped.count, names);
 }
 
 /* What this round has to do. */
@@ -144,11 +219,21 @@ static int take_in_all(struct run *run, struct rvs_survey *survey,
 	rvs_ingest_expect(run->ingest, run->new_bytes);
 	if (run->options->prior && run->new_files > 0)
 		r = rvs_prior_index(run->options->prior, err);
-	for (i = 0; i < survey->scan.count && r == 0; i++)
-		if (!is_done(survey, i))
-			r = take_in(run, survey, i, err);
+	for (i = 0; i < survey->scan.count && r == 0; i++) {
+		if (is_done(survey, i))
+			continue;
+		r = take_in(run, survey, i, err);
+		if (r == 0 && survey->entries[i].content.unreadable)
+			r = check_unreadable(run, survey, err);
+	}
 	run->first = false;
-	return r < 0 ? r : rvs_ingest_finish(run->ingest, err);
+	if (r == 0)
+		r = rvs_ingest_finish(run->ingest, err);
+	if (r == 0)
+		r = check_unreadable(run, survey, err);
+	return r < 0 || run->options->prior ?
+		       r :
+		       drop_unreadable(run, survey, err);
 }
 
 /* ---- one round after another ---- */
@@ -192,6 +277,9 @@ static int round_of(struct run *run, struct rvs_survey *survey,
 
 	if (held < 0)
 		return held;
+	r = check_unreadable(run, survey, err);
+	if (r < 0)
+		return r;
 	r = take_in_all(run, survey, err);
 	if (r < 0)
 		return r;

@@ -68,13 +68,15 @@ struct rvs_survey_options {
 	uint32_t volume;  /* what the new snapshot's extents say */
 	bool rehash;      /* read what looks unchanged, too */
 	bool best_effort; /* one look is enough */
+	bool skip_unreadable; /* go on without what cannot be read */
+	bool cross_filesystems;
 	unsigned settle_ms; /* for what moves, after the first pass */
 	const struct rvs_monitor *monitor;
 };
 
 /*
  * RVS_ERR_BUSY when the source does not settle, with the names of what kept
- * changing.  On success everything is stored, and the press is drained.
+ * changing; RVS_ERR_FAILED with the names of what cannot be read.  On success everything is stored, and the press is drained.
  */
 int rvs_survey_run(const struct rvs_survey_options *options, struct rvs_survey *ret,
 		   struct rvs_error *err);

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -320,6 +322,63 @@ static void warn_about(struct walk *walk, const char *path, const char *what)
 	walk->options->warning(walk->options->arg, text);
 }
 
+bool rvs_source_is_unreadable(int os_error)
+{
+	static const int codes[] = { EACCES,   EPERM,  EIO,	 EBADMSG,
+				     EUCLEAN,  ESTALE, ENOTCONN, EREMOTEIO,
+				     ETIMEDOUT };
+	size_t i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (codes[i] == os_error)
+			return true;
+	return false;
+}
+
+/* After a failed system call about @name of the directory being walked: 0 when
+ * the snapshot can go on without it. */
+static int leave_out(struct walk *walk, const char *name)
+{
+	struct rvs_scan *scan = walk->scan;
+	RVS_CLEANUP(rvs_cleanup_free) char *text = NULL;
+	int code = errno;
+
+	if (!rvs_source_is_unreadable(code))
+		return rvs_error_errno(walk->err, "%s", name);
+	if (scan->unreadable_count++ >= RVS_UNREADABLE_MAX)
+		return 0;
+	if (asprintf(&text, "%.*s%s: %s", (int)walk->path.len,
+		     (const char *)walk->path.bytes, name, strerror(code)) < 0)
+		return rvs_error_no_memory(walk->err);
+	scan->unreadable[scan->unreadable_count - 1] = keep_text(scan, text);
+	return scan->unreadable[scan->unreadable_count - 1] ?
+		       0 :
+		       rvs_error_no_memory(walk->err);
+}
+
+/* Whether the directory is of a filesystem that the kernel makes up. */
+static bool is_made_up(int fd)
+{
+	static const long types[] = {
+		PROC_SUPER_MAGIC, SYSFS_MAGIC,	     CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,	  SECURITYFS_MAGIC,  SELINUX_MAGIC,
+		PSTOREFS_MAGIC,	  EFIVARFS_MAGIC,    BPF_FS_MAGIC,
+		BINFMTFS_MAGIC,	  NSFS_MAGIC,	     HUGETLBFS_MAGIC,
+		0x65735543 /* fusectl */, 0x62656570 /* configfs */,
+		0x19800202 /* mqueue */,
+	};
+	struct statfs fs;
+	size_t i;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (types[i] == (long)fs.f_type)
+			return true;
+	return false;
+}
+
 static bool is_mount_of_store(const struct walk *walk, int fd)
 {
 	char uuid[64];
@@ -344,14 +403,19 @@ static int may_enter(struct walk *walk, int fd, const struct stat *st,
 		return rvs_error_set(walk->err, RVS_ERR_USAGE,
 				     "%s: the store is mounted inside the "
 				     "source; mount it elsewhere", name);
-	warn_about(walk, name, "another filesystem, not entered");
+	if (walk->options->cross_filesystems && !is_made_up(fd))
+		return 0;
+	warn_about(walk, name,
+		   walk->options->cross_filesystems ?
+			   "no files of a disk, not entered" :
+			   "another filesystem, not entered");
 	return 1;
 }
 
 static int walk_names(struct walk *walk, int fd, uint32_t index);
 
 static int walk_directory(struct walk *walk, int dirfd, const char *name,
-			  uint32_t parent)
+			  uint32_t parent, const struct stat *seen)
 {
 	RVS_CLEANUP(rvs_cleanup_fd)
 	int fd = openat(dirfd, name,
@@ -362,7 +426,11 @@ static int walk_directory(struct walk *walk, int dirfd, const char *name,
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0; /* gone since it was listed */
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0) {
+		r = leave_out(walk, name);
+		return r < 0 ? r : add_item(walk, parent, name, NULL, seen);
+	}
+	if (fstat(fd, &st) < 0)
 		return rvs_error_errno(walk->err, "%s", name);
 	index = walk->scan->count;
 	r = add_item(walk, parent, name, NULL, &st);
@@ -382,7 +450,7 @@ static int walk_symlink(struct walk *walk, int dirfd, const char *name,
 	if (n < 0 && (errno == ENOENT || errno == EINVAL))
 		return 0; /* gone, or no link any more */
 	if (n < 0)
-		return rvs_error_errno(walk->err, "%s", name);
+		return leave_out(walk, name);
 	walk->target[n] = '\0';
 	return add_item(walk, parent, name, walk->target, st);
 }
@@ -414,13 +482,12 @@ static int walk_name(struct walk *walk, int dirfd, const char *name,
 		return rvs_error_set(walk->err, RVS_ERR_INTERRUPTED,
 				     "interrupted");
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 :
-					 rvs_error_errno(walk->err, "%s", name);
+		return errno == ENOENT ? 0 : leave_out(walk, name);
 	r = is_excluded(walk, name, S_ISDIR(st.st_mode));
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (S_ISDIR(st.st_mode))
-		return walk_directory(walk, dirfd, name, parent);
+		return walk_directory(walk, dirfd, name, parent, &st);
 	if (S_ISLNK(st.st_mode))
 		return walk_symlink(walk, dirfd, name, parent, &st);
 	if (S_ISSOCK(st.st_mode)) {
@@ -496,8 +563,10 @@ static int walk_listed(struct walk *walk, int fd, uint32_t index)
 		return r < 0 ? r :
 			       walk_name(walk, fd, RVS_CACHEDIR_TAG, index);
 	r = add_patterns(walk, fd);
+	/* The root without its names would be an empty snapshot. */
 	if (r == 0 && list_names(fd, &names) < 0)
-		r = rvs_error_errno(walk->err, "cannot list");
+		r = index == 0 ? rvs_error_errno(walk->err, "cannot list") :
+				 leave_out(walk, "");
 	for (i = 0; i < names.count && r == 0; i++)
 		r = walk_name(walk, fd, names.items[i], index);
 	return r;

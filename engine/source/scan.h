@@ -3,7 +3,7 @@
  *
  * A source is a directory, or a file that is shown as the one entry of a
  * directory.  The walk uses directory descriptors and follows no symbolic link;
- * it stays on one filesystem.  Left out is what patterns exclude, those given
+ * it stays on one filesystem unless asked.  Left out is what patterns exclude, those given
  * and those of the .ruvsnapignore files that it meets, and what lies beside a
  * CACHEDIR.TAG.  Items are depth first, in byte order of names; item 0 is the
  * root.
@@ -22,6 +22,8 @@
 #include "base/error.h"
 
 struct rvs_source;
+
+#define RVS_UNREADABLE_MAX 100 /* names kept of what could not be read */
 
 struct rvs_item {
 	const char *name;   /* "" for the root */
@@ -47,11 +49,15 @@ struct rvs_scan {
 	struct timespec end;    /* after the last */
 	struct timespec newest; /* of all change times */
 	struct rvs_chunk *text; /* memory of names and targets */
+	/* What could not be looked at or into; the first of them by name, with
+	 * the reason: "a/b: Permission denied". */
+	const char *unreadable[RVS_UNREADABLE_MAX];
+	uint32_t unreadable_count;
 };
 
 #define RVS_SCAN_INIT                                                          \
 	{                                                                      \
-		NULL, 0, { 0, 0 }, { 0, 0 }, { 0, 0 }, NULL                    \
+		NULL, 0, { 0, 0 }, { 0, 0 }, { 0, 0 }, NULL, { NULL }, 0       \
 	}
 
 /* What a scan may not enter, and whom it tells. */
@@ -60,6 +66,9 @@ struct rvs_scan_options {
 	const char *store_uuid; /* so is a mount of that store */
 	const char *const *excludes; /* patterns, see match.h; NULL-terminated,
 					or NULL */
+	/* Enter filesystems that are mounted below, but for those that hold no
+	 * files of a disk, such as /proc. */
+	bool cross_filesystems;
 	void *arg;
 	/* May be NULL: something was left out. */
 	void (*warning)(void *arg, const char *text);
@@ -98,6 +107,10 @@ int rvs_source_stat(const struct rvs_source *source, const char *path,
 /* A new file without a name in the source's own directory, which goes with its
  * descriptor, whatever ends the process; -1 with errno. */
 int rvs_source_scratch(const struct rvs_source *source);
+
+/* Whether a failed system call says that what it was about cannot be read, by
+ * this user or by anyone, rather than that something is amiss here. */
+bool rvs_source_is_unreadable(int os_error);
 
 /* What a scan would say of an inode. */
 void rvs_item_set(struct rvs_item *item, const struct stat *st);

@@ -91,6 +91,9 @@ char *rvs_config_format(const struct rvs_store_config *config)
 	    put_list(root, "before_hook", config->before_hook) < 0 ||
 	    put_list(root, "after_hook", config->after_hook) < 0)
 		return NULL;
+	if (config->cross_filesystems &&
+	    json_object_set_new(root, "cross_filesystems", json_true()) < 0)
+		return NULL;
 	if (put_number(root, "hook_timeout_s", config->hook_timeout_s) < 0 ||
 	    put_number(root, "settle_seconds", config->settle_s) < 0)
 		return NULL;
@@ -177,6 +180,12 @@ static int parse(const json_t *root, struct rvs_store_config *ret,
 	ret->source = source;
 	if (get_list(root, "excludes", &ret->excludes) < 0)
 		return corrupt(err, "its excludes are no list of patterns");
+	if (json_object_get(root, "cross_filesystems") &&
+	    !json_is_boolean(json_object_get(root, "cross_filesystems")))
+		return corrupt(err, "its cross_filesystems is neither true nor "
+				    "false");
+	ret->cross_filesystems =
+		json_is_true(json_object_get(root, "cross_filesystems"));
 	r = get_option(root, "settle_seconds", RVS_SETTLE_MAX_S, &ret->settle_s,
 		       err);
 	return r < 0 ? r : parse_hooks(root, ret, err);

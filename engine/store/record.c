@@ -70,6 +70,27 @@ static json_t *root_json(const struct rvs_root *root)
 			 rvs_time_format(root->mtime, mtime));
 }
 
+/* Where everything could be read nothing is said of it. */
+static int put_skipped(json_t *root, const struct rvs_skipped *skipped)
+{
+	json_t *names;
+	size_t i;
+
+	if (skipped->count == 0)
+		return 0;
+	names = json_array();
+	for (i = 0; names && i < skipped->named; i++)
+		if (json_array_append_new(names,
+					  rvs_json_text(skipped->names[i])) < 0) {
+			json_decref(names);
+			return -1;
+		}
+	if (!names || json_object_set_new(root, "skipped", names) < 0)
+		return -1;
+	return json_object_set_new(root, "skipped_count",
+				   json_integer((json_int_t)skipped->count));
+}
+
 char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 {
 	char created[RVS_TIME_SIZE], checksum[RVS_DIGEST_HEX_SIZE];
@@ -103,6 +124,8 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 		return NULL;
 	if (!snapshot->incremental &&
 	    json_object_set_new(root, "base_id", json_null()) < 0)
+		return NULL;
+	if (put_skipped(root, &snapshot->skipped) < 0)
 		return NULL;
 	return json_dumps(root, indent > 0 ? JSON_INDENT((size_t)indent) : 0);
 }
@@ -268,6 +291,29 @@ static int get_root(const json_t *record, struct rvs_root *ret,
 	return 0;
 }
 
+static int get_skipped(const json_t *record, struct rvs_skipped *ret,
+		       struct rvs_error *err)
+{
+	const json_t *names = json_object_get(record, "skipped");
+	size_t i;
+
+	if (!names)
+		return 0;
+	if (!json_is_array(names))
+		return corrupt(err, "skipped");
+	ret->names = calloc(json_array_size(names) + 1, sizeof(*ret->names));
+	if (!ret->names)
+		return rvs_error_no_memory(err);
+	for (i = 0; i < json_array_size(names); i++, ret->named++)
+		if (rvs_json_to_text(json_array_get(names, i),
+				     &ret->names[i]) < 0)
+			return corrupt(err, "skipped");
+	if (get_count(record, "skipped_count", &ret->count, err) < 0 ||
+	    ret->count < ret->named)
+		return corrupt(err, "skipped_count");
+	return 0;
+}
+
 static int parse(const json_t *root, struct rvs_snapshot *ret,
 		 struct rvs_error *err)
 {
@@ -296,6 +342,8 @@ static int parse(const json_t *root, struct rvs_snapshot *ret,
 		r = get_metadata(root, ret, err);
 	if (r == 0)
 		r = get_root(root, &ret->root, err);
+	if (r == 0)
+		r = get_skipped(root, &ret->skipped, err);
 	return r;
 }
 
@@ -317,6 +365,14 @@ int rvs_record_parse(const char *text, size_t len, struct rvs_snapshot *ret,
 	return r;
 }
 
+void rvs_skipped_done(struct rvs_skipped *skipped)
+{
+	while (skipped->named > 0)
+		free(skipped->names[--skipped->named]);
+	free(skipped->names);
+	*skipped = (struct rvs_skipped){ NULL };
+}
+
 void rvs_snapshot_done(struct rvs_snapshot *snapshot)
 {
 	size_t i;
@@ -326,6 +382,7 @@ void rvs_snapshot_done(struct rvs_snapshot *snapshot)
 		free(snapshot->metadata[i].value);
 	}
 	free(snapshot->metadata);
+	rvs_skipped_done(&snapshot->skipped);
 	free(snapshot->source);
 	free(snapshot->tool_version);
 	*snapshot = (struct rvs_snapshot){ 0 };
@@ -349,16 +406,34 @@ static int copy_metadata(const struct rvs_snapshot *from,
 	return 0;
 }
 
+static int copy_skipped(const struct rvs_skipped *from, struct rvs_skipped *ret)
+{
+	ret->count = from->count;
+	if (from->named == 0)
+		return 0;
+	ret->names = calloc(from->named, sizeof(*ret->names));
+	if (!ret->names)
+		return -1;
+	for (; ret->named < from->named; ret->named++) {
+		ret->names[ret->named] = strdup(from->names[ret->named]);
+		if (!ret->names[ret->named])
+			return -1;
+	}
+	return 0;
+}
+
 int rvs_snapshot_copy(const struct rvs_snapshot *from, struct rvs_snapshot *ret,
 		      struct rvs_error *err)
 {
 	*ret = *from;
 	ret->metadata = NULL;
 	ret->metadata_count = 0;
+	ret->skipped = (struct rvs_skipped){ NULL };
 	ret->source = strdup(from->source);
 	ret->tool_version = strdup(from->tool_version);
 	if (!ret->source || !ret->tool_version ||
-	    copy_metadata(from, ret) < 0) {
+	    copy_metadata(from, ret) < 0 ||
+	    copy_skipped(&from->skipped, &ret->skipped) < 0) {
 		rvs_snapshot_done(ret);
 		return rvs_error_no_memory(err);
 	}

@@ -17,4 +17,7 @@ int rvs_record_parse(const char *text, size_t len, struct rvs_snapshot *ret,
 /* What rvs_time_format() writes, and nothing else; -1: it is not that. */
 int rvs_time_parse(const char *text, struct timespec *ret);
 
+/* Accepts an empty one. */
+void rvs_skipped_done(struct rvs_skipped *skipped);
+
 #endif

@@ -25,7 +25,11 @@ static struct rvs_snapshot full_record(void)
 						  { (char *)"k\xc3\xbc",
 						    (char *)"raw\xff\\" } };
 
+	static char *skipped[] = { (char *)"a\xff: Permission denied",
+				   (char *)"b: Input/output error" };
+
 	return (struct rvs_snapshot){ .id = ID,
+				      .skipped = { skipped, 2, 1000 },
 				      .name = "nightly",
 				      .created_at = { 1795342500, 7 },
 				      .size_bytes = 1,
@@ -58,6 +62,10 @@ static void test_a_record_comes_back(void **state)
 	assert_int_equal(found.created_at.tv_sec, 1795342500);
 	assert_int_equal(found.created_at.tv_nsec, 7);
 	assert_int_equal(found.size_bytes, 1);
+	assert_int_equal(found.skipped.count, 1000);
+	assert_int_equal(found.skipped.named, 2);
+	assert_string_equal(found.skipped.names[0],
+			    record.skipped.names[0]);
 	assert_int_equal(found.total_bytes, (uint64_t)1 << 60);
 	assert_int_equal(found.files_count, 3);
 	assert_memory_equal(&found.checksum, &record.checksum,

@@ -27,6 +27,12 @@ struct rvs_monitor {
 	void (*warning)(void *arg, const char *text);
 };
 
+enum rvs_filesystems {
+	RVS_FILESYSTEMS_AS_STORED, /* as the store says */
+	RVS_FILESYSTEMS_ONE,       /* the source's own */
+	RVS_FILESYSTEMS_ALL,       /* those mounted below it, too */
+};
+
 struct rvs_create_options {
 	const char *name;       /* NULL or "": named by its id */
 	const char *source;     /* NULL: the store's */
@@ -35,6 +41,8 @@ struct rvs_create_options {
 	bool full;              /* self-contained; excludes base */
 	bool rehash;            /* read files that look unchanged all the same */
 	bool best_effort;       /* accept a source that moves; said in the record */
+	bool skip_unreadable;   /* go on without, and say so in the record */
+	enum rvs_filesystems filesystems;
 	bool wait;              /* for another writer, instead of RVS_ERR_BUSY */
 	unsigned settle_s;      /* for a source that moves; 0: the store's */
 	const struct rvs_metadata *metadata;
@@ -45,6 +53,7 @@ struct rvs_create_options {
 /*
  * Make a snapshot.  It is durable when this returns 0; on any failure, and
  * whatever kills the process, the store lists what it listed before.
+ * RVS_ERR_FAILED: also when something cannot be read, with its name;
  * RVS_ERR_USAGE: bad name or option; RVS_ERR_EXISTS: name taken; RVS_ERR_BUSY:
  * another writer, or the source would not stand still; RVS_ERR_NO_SPACE;
  * RVS_ERR_INTERRUPTED.  @ret (may be NULL) is for rvs_snapshot_done().

@@ -35,6 +35,14 @@ struct rvs_root {
 	uint32_t nlink;
 };
 
+/* What a snapshot goes without since it could not be read, as its maker accepted:
+ * so many, and the first of them, "a/b: Permission denied". */
+struct rvs_skipped {
+	char **names;
+	size_t named;
+	uint64_t count;
+};
+
 /* One snapshot's record.  Times are UTC, sizes bytes. */
 struct rvs_snapshot {
 	char id[RVS_ID_SIZE];
@@ -54,6 +62,7 @@ struct rvs_snapshot {
 	bool pinned;
 	struct rvs_metadata *metadata;
 	size_t metadata_count;
+	struct rvs_skipped skipped;
 	struct rvs_root root;
 };
 

@@ -34,6 +34,7 @@ struct rvs_store_config {
 	const char *const *before_hook;
 	const char *const *after_hook;
 	unsigned hook_timeout_s; /* 0: 60 s */
+	bool cross_filesystems; /* enter those mounted below the source */
 	unsigned settle_s; /* for a source that moves, after the first pass;
 			      0: RVS_SETTLE_DEFAULT_S */
 };
