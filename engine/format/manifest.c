@@ -645,7 +645,7 @@ static void read_vectors(struct rvs_cursor *at, struct rvs_vector_note *ret)
 {
 	uint8_t tag = rvs_cursor_u8(at);
 
-	if (tag >> 1 > RVS_HOLDS_INDEX)
+	if (tag >> 1 > RVS_VECTORS_INDEX)
 		at->failed = true;
 	ret->kind = tag >> 1;
 	ret->known = tag & 1;

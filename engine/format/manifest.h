@@ -31,9 +31,15 @@
 #define RVS_XATTR_COUNT_MAX 1024u
 #define RVS_XATTR_BYTES_MAX (256u << 10) /* names and values of one node */
 
+enum rvs_vectors_kind {
+	RVS_VECTORS_NONE,  /* not a format known here, or no vectors in it */
+	RVS_VECTORS_FILE,  /* vectors themselves */
+	RVS_VECTORS_INDEX, /* an index, perhaps of vectors in another file */
+};
+
 /* What a file's vectors come to; see source/vectors.h. */
 struct rvs_vector_note {
-	enum { RVS_HOLDS_NO_VECTORS, RVS_HOLDS_VECTORS, RVS_HOLDS_INDEX } kind;
+	enum rvs_vectors_kind kind;
 	bool known; /* whether @count is */
 	uint64_t count;
 };

@@ -152,19 +152,9 @@ static int add_logical(struct description *d, struct rvs_error *err)
 
 static void count_file(struct description *d, const struct rvs_node *node)
 {
-	const struct rvs_vectors vectors = {
-		.kind = node->vectors.kind == RVS_HOLDS_VECTORS ?
-				RVS_VECTORS_FILE :
-			node->vectors.kind == RVS_HOLDS_INDEX ?
-				RVS_VECTORS_INDEX :
-				RVS_VECTORS_NONE,
-		.known = node->vectors.known,
-		.count = node->vectors.count
-	};
-
 	d->snapshot->files_count++;
 	d->snapshot->total_bytes += node->size;
-	rvs_vectors_sum_add(&d->vectors, &vectors);
+	rvs_vectors_sum_add(&d->vectors, &node->vectors);
 }
 
 static int put_node(struct description *d, const struct rvs_node *node,

@@ -222,13 +222,7 @@ static void count_vectors(const struct rvs_input *input, const char *path,
 	struct rvs_vectors vectors;
 
 	rvs_vectors_count(input, path, &vectors);
-	ret->vectors = (struct rvs_vector_note){
-		.kind = vectors.kind == RVS_VECTORS_FILE  ? RVS_HOLDS_VECTORS :
-			vectors.kind == RVS_VECTORS_INDEX ? RVS_HOLDS_INDEX :
-							    RVS_HOLDS_NO_VECTORS,
-		.known = vectors.known,
-		.count = vectors.count
-	};
+	ret->vectors = vectors.vectors;
 	free(ret->uncounted); /* of an earlier reading */
 	ret->uncounted = vectors.note[0] ? strdup(vectors.note) : NULL;
 }

@@ -40,14 +40,14 @@ bool rvs_probe_counted(const struct rvs_probe *probe, struct rvs_vectors *ret,
 		return rvs_probe_damaged(ret, "%llu vectors in %llu bytes",
 					 (unsigned long long)count,
 					 (unsigned long long)size);
-	ret->known = true;
-	ret->count = count;
+	ret->vectors.known = true;
+	ret->vectors.count = count;
 	return true;
 }
 
 bool rvs_probe_no_vectors(struct rvs_vectors *ret)
 {
-	ret->kind = RVS_VECTORS_NONE;
+	ret->vectors.kind = RVS_VECTORS_NONE;
 	return true;
 }
 

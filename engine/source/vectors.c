@@ -19,16 +19,16 @@ void rvs_vectors_count(const struct rvs_input *input, const char *name,
 	struct rvs_probe probe = rvs_probe_of(input, name);
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-		*ret = (struct rvs_vectors){ .kind = RVS_VECTORS_FILE,
+		*ret = (struct rvs_vectors){ .vectors.kind = RVS_VECTORS_FILE,
 					     .format = formats[i].format };
 		if (formats[i].count(&probe, ret))
 			return;
 	}
-	*ret = (struct rvs_vectors){ .kind = RVS_VECTORS_NONE };
+	*ret = (struct rvs_vectors){ .vectors.kind = RVS_VECTORS_NONE };
 }
 
 void rvs_vectors_sum_add(struct rvs_vectors_sum *sum,
-			 const struct rvs_vectors *vectors)
+			 const struct rvs_vector_note *vectors)
 {
 	switch (vectors->kind) {
 	case RVS_VECTORS_NONE:

@@ -16,22 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/manifest.h"
 #include "input.h"
 
 #define RVS_VECTORS_SEGMENTS_MAX 65536
 #define RVS_VECTORS_NOTE_SIZE 256
 
-enum rvs_vectors_kind {
-	RVS_VECTORS_NONE,  /* not a format known here, or no vectors in it */
-	RVS_VECTORS_FILE,  /* vectors themselves */
-	RVS_VECTORS_INDEX, /* an index, perhaps of vectors in another file */
-};
-
 struct rvs_vectors {
-	enum rvs_vectors_kind kind;
+	struct rvs_vector_note vectors;
 	const char *format; /* "redb", "rvf", ...; NULL when not known */
-	bool known;         /* whether @count is */
-	uint64_t count;
 	char note[RVS_VECTORS_NOTE_SIZE]; /* why it is not, else "" */
 };
 
@@ -53,7 +46,7 @@ struct rvs_vectors_sum {
 };
 
 void rvs_vectors_sum_add(struct rvs_vectors_sum *sum,
-			 const struct rvs_vectors *vectors);
+			 const struct rvs_vector_note *vectors);
 
 /* False when there is no such count: nothing was recognised, or something that
  * belongs to the sum could not be counted. */

@@ -14,7 +14,7 @@ bool rvs_vectors_faiss(const struct rvs_probe *probe, struct rvs_vectors *ret)
 {
 	const uint8_t *head = probe->head;
 
-	ret->kind = RVS_VECTORS_INDEX;
+	ret->vectors.kind = RVS_VECTORS_INDEX;
 	if (probe->head_len < FAISS_LEN || head[0] != 'I' ||
 	    rvs_little_u64(head + 16) != FAISS_DUMMY ||
 	    rvs_little_u64(head + 24) != FAISS_DUMMY)
@@ -54,7 +54,7 @@ bool rvs_vectors_usearch(const struct rvs_probe *probe, struct rvs_vectors *ret)
 	uint64_t at = usearch_magic_at(probe);
 	uint8_t head[USEARCH_LEN];
 
-	ret->kind = RVS_VECTORS_INDEX;
+	ret->vectors.kind = RVS_VECTORS_INDEX;
 	/* Not fetched: any file begins with two numbers. */
 	if (rvs_input_read(probe->input, head, sizeof(head), at, NULL) != 0 ||
 	    !is_usearch(head))
@@ -107,7 +107,7 @@ bool rvs_vectors_hnswlib(const struct rvs_probe *probe, struct rvs_vectors *ret)
 	uint64_t element_len = rvs_little_u64(head + HNSW_ELEMENT_LEN_AT);
 	uint64_t len;
 
-	ret->kind = RVS_VECTORS_INDEX;
+	ret->vectors.kind = RVS_VECTORS_INDEX;
 	if (!is_hnswlib(probe))
 		return false;
 	if (count > rvs_little_u64(head + HNSW_CAPACITY_AT))

@@ -19,12 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint64_t count;
 
 		rvs_vectors_count(&input, names[i], &vectors);
-		rvs_vectors_sum_add(&sum, &vectors);
+		rvs_vectors_sum_add(&sum, &vectors.vectors);
 		/* A count, or the reason why there is none. */
-		if (vectors.known != rvs_vectors_sum_get(&sum, &count))
+		if (vectors.vectors.known != rvs_vectors_sum_get(&sum, &count))
 			abort();
-		if (vectors.kind != RVS_VECTORS_NONE &&
-		    vectors.known == (vectors.note[0] != '\0'))
+		if (vectors.vectors.kind != RVS_VECTORS_NONE &&
+		    vectors.vectors.known == (vectors.note[0] != '\0'))
 			abort();
 	}
 	return 0;

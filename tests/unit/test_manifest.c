@@ -237,7 +237,7 @@ static void add_random_node(struct random *random,
 			random, extents, random_below(random, 30) ? 2 : 300,
 			&node->size);
 		fill_random(&node->digest, sizeof(node->digest), node->ino);
-		node->vectors = (struct rvs_vector_note){ RVS_HOLDS_VECTORS,
+		node->vectors = (struct rvs_vector_note){ RVS_VECTORS_FILE,
 							  true, 10000 };
 	} else if (S_ISLNK(node->mode)) {
 		node->target = "../some\nwhere/\xff";

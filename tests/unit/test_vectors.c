@@ -421,11 +421,11 @@ static void test_whole_files_are_counted(void **state)
 		struct rvs_vectors found;
 
 		count(&whole[i], &found);
-		if (found.kind != whole[i].kind || !found.known ||
-		    found.count != whole[i].count || found.note[0])
+		if (found.vectors.kind != whole[i].kind || !found.vectors.known ||
+		    found.vectors.count != whole[i].count || found.note[0])
 			fail_msg("%s: kind %d, %llu, \"%s\"", whole[i].what,
-				 (int)found.kind,
-				 (unsigned long long)found.count, found.note);
+				 (int)found.vectors.kind,
+				 (unsigned long long)found.vectors.count, found.note);
 		assert_memory_equal(found.format, whole[i].what,
 				    strlen(found.format));
 	}
@@ -437,10 +437,10 @@ static void test_damaged_files_have_a_note_instead(void **state)
 		struct rvs_vectors found;
 
 		count(&damaged[i], &found);
-		if (found.kind != damaged[i].kind || found.known ||
+		if (found.vectors.kind != damaged[i].kind || found.vectors.known ||
 		    !found.note[0])
 			fail_msg("%s: kind %d, known %d", damaged[i].what,
-				 (int)found.kind, found.known);
+				 (int)found.vectors.kind, found.vectors.known);
 	}
 }
 
@@ -450,9 +450,9 @@ static void test_other_files_are_left_alone(void **state)
 		struct rvs_vectors found;
 
 		count(&without[i], &found);
-		if (found.kind != RVS_VECTORS_NONE || found.note[0])
+		if (found.vectors.kind != RVS_VECTORS_NONE || found.note[0])
 			fail_msg("%s: kind %d, \"%s\"", without[i].what,
-				 (int)found.kind, found.note);
+				 (int)found.vectors.kind, found.note);
 	}
 }
 
@@ -512,8 +512,8 @@ static void test_a_failing_disk_is_a_note_too(void **state)
 	struct rvs_vectors found;
 
 	rvs_vectors_count(&input, "x", &found);
-	assert_int_equal(found.kind, RVS_VECTORS_FILE);
-	assert_false(found.known);
+	assert_int_equal(found.vectors.kind, RVS_VECTORS_FILE);
+	assert_false(found.vectors.known);
 	assert_non_null(strstr(found.note, strerror(EIO)));
 }
 
@@ -532,14 +532,14 @@ static void test_segments_are_read_up_to_a_limit(void **state)
 	struct rvs_vectors found;
 
 	rvs_vectors_count(&input, "x", &found);
-	assert_false(found.known);
+	assert_false(found.vectors.known);
 	assert_non_null(strstr(found.note, "segments"));
 }
 
 static void add(struct rvs_vectors_sum *sum, enum rvs_vectors_kind kind,
 		bool known, uint64_t number)
 {
-	const struct rvs_vectors vectors = { .kind = kind,
+	const struct rvs_vector_note vectors = { .kind = kind,
 					     .known = known,
 					     .count = number };
 
