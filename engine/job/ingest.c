@@ -28,6 +28,7 @@ enum {
 	BATCH_BYTES = RVS_GATHER_MAX,
 	ZERO_BLOCK = 64 << 10, /* the shortest run of zeros that is a hole */
 	WINDOW = 2 << 20,
+	HOLE_PIECE = 16 << 20,
 	/* A chunk in more pieces than this is stored whole again: the old
 	 * members that it is read from are mostly dead for it by then. */
 	PIECES_MAX = 24,
@@ -859,15 +860,21 @@ static int make_window(struct reading *reading, struct rvs_error *err)
 	return 0;
 }
 
+/* A hole is hashed like any bytes: in pieces, so that a terabyte of it can be
+ * watched and stopped. */
 static int send_hole(struct reading *reading, uint64_t len,
 		     struct rvs_error *err)
 {
 	int r = cut_window(reading, true, err);
 
-	if (r == 0)
-		r = send_piece(reading->ingest, reading->file, HOLE, NULL, len,
+	while (r == 0 && len > 0) {
+		uint64_t n = len < HOLE_PIECE ? len : HOLE_PIECE;
+
+		r = send_piece(reading->ingest, reading->file, HOLE, NULL, n,
 			       false, err);
-	reading->at += len;
+		reading->at += n;
+		len -= n;
+	}
 	return r;
 }
 
