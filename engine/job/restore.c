@@ -61,6 +61,15 @@ static void warn_user(struct restoring *r, uint32_t index, const char *what)
 	r->options->monitor.warning(r->options->monitor.arg, text);
 }
 
+/* What may run as its owner must not run as another. */
+static mode_t permissions_of(const struct rvs_entry *e, bool owned)
+{
+	mode_t mode = e->mode & PERMISSIONS;
+
+	return owned || S_ISDIR(e->mode) ? mode :
+					   mode & ~(mode_t)(S_ISUID | S_ISGID);
+}
+
 /*
  * Set owner, permissions, attributes and time of what @fd is open on.  What the
  * user may not set is told, not failed.  The order matters: a change of owner
@@ -70,11 +79,12 @@ static void set_attributes(struct restoring *r, uint32_t index, int fd)
 {
 	const struct rvs_entry *e = rvs_tree_entry(r->tree, index);
 	const struct timespec times[2] = { e->mtime, e->mtime };
+	bool owned = fchown(fd, e->uid, e->gid) == 0;
 	uint32_t i;
 
-	if (fchown(fd, e->uid, e->gid) < 0)
+	if (!owned)
 		warn_user(r, index, "the owner");
-	if (fchmod(fd, e->mode & PERMISSIONS) < 0)
+	if (fchmod(fd, permissions_of(e, owned)) < 0)
 		warn_user(r, index, "the permissions");
 	for (i = 0; i < e->xattr_count; i++)
 		if (fsetxattr(fd, e->xattrs[i].name, e->xattrs[i].value,
