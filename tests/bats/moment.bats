@@ -6,6 +6,7 @@ load helper
 load moment
 
 setup() {
+  # shellcheck disable=SC2034 # moment.bash fills it
   writers=()
   src=$BATS_TEST_TMPDIR/db
   store=$BATS_TEST_TMPDIR/store
