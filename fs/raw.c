@@ -180,7 +180,7 @@ static int lookup_snapshot(struct raw *raw, const char *name, struct node *ret)
 int raw_lookup(struct raw *raw, const struct inode *dir, const char *name,
 	       struct node *ret)
 {
-	CLEANUP(leave) struct position position = { NULL };
+	CLEANUP(leave) struct position position = { .hold = NULL };
 	uint32_t index;
 	int r;
 
@@ -200,7 +200,7 @@ int raw_lookup(struct raw *raw, const struct inode *dir, const char *name,
 
 int raw_stat(struct raw *raw, const struct inode *inode, struct node *ret)
 {
-	CLEANUP(leave) struct position position = { NULL };
+	CLEANUP(leave) struct position position = { .hold = NULL };
 	struct snapshot snapshot;
 	int r;
 
@@ -275,7 +275,7 @@ static bool emit_at(const struct raw *raw, const struct position *dir,
 int raw_list(struct raw *raw, const struct inode *dir, off_t at,
 	     const struct lister *lister)
 {
-	CLEANUP(leave) struct position position = { NULL };
+	CLEANUP(leave) struct position position = { .hold = NULL };
 	off_t end;
 	int r;
 
@@ -320,7 +320,7 @@ static ssize_t read_fully(struct raw *raw, struct position *position, char *buf,
 ssize_t raw_read(struct raw *raw, const struct inode *inode, void *buf,
 		 size_t len, off_t offset, const struct canceller *canceller)
 {
-	CLEANUP(leave) struct position position = { NULL };
+	CLEANUP(leave) struct position position = { .hold = NULL };
 	const struct rvs_monitor monitor = {
 		.arg = canceller->arg,
 		.cancelled = canceller->cancelled,

@@ -174,7 +174,7 @@ static void try_others(const struct run *run, struct rvs_survey *survey)
 static int check_unreadable(const struct run *run, struct rvs_survey *survey,
 			    struct rvs_error *err)
 {
-	RVS_CLEANUP(rvs_skipped_done) struct rvs_skipped skipped = { NULL };
+	RVS_CLEANUP(rvs_skipped_done) struct rvs_skipped skipped = { .names = NULL };
 	RVS_CLEANUP(rvs_cleanup_free) char *names = NULL;
 	int r;
 

@@ -370,7 +370,7 @@ void rvs_skipped_done(struct rvs_skipped *skipped)
 	while (skipped->named > 0)
 		free(skipped->names[--skipped->named]);
 	free(skipped->names);
-	*skipped = (struct rvs_skipped){ NULL };
+	*skipped = (struct rvs_skipped){ .names = NULL };
 }
 
 void rvs_snapshot_done(struct rvs_snapshot *snapshot)
@@ -428,7 +428,7 @@ int rvs_snapshot_copy(const struct rvs_snapshot *from, struct rvs_snapshot *ret,
 	*ret = *from;
 	ret->metadata = NULL;
 	ret->metadata_count = 0;
-	ret->skipped = (struct rvs_skipped){ NULL };
+	ret->skipped = (struct rvs_skipped){ .names = NULL };
 	ret->source = strdup(from->source);
 	ret->tool_version = strdup(from->tool_version);
 	if (!ret->source || !ret->tool_version ||

@@ -66,8 +66,9 @@ static void test_words_and_json_say_the_same(void **state)
 	static const char *const texts[] = {
 		"one full base=two a=1 b=x=y\n",
 		"  full\tone b=x=y base=two a=1",
-		"{\"name\": \"one\", \"full\": true, \"base\": \"two\", "
-		"\"nowait\": false, \"metadata\": {\"a\": \"1\", \"b\": \"x=y\"}}",
+		("{\"name\": \"one\", \"full\": true, \"base\": \"two\", "
+		 "\"nowait\": false, "
+		 "\"metadata\": {\"a\": \"1\", \"b\": \"x=y\"}}"),
 	};
 	struct control_request request;
 	size_t i;
