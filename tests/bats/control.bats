@@ -293,6 +293,7 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
 }
 
 @test "promtool takes .metrics, and its numbers are right" {
+  local PATH=$PATH:$project/tests/tools
   command -v promtool >/dev/null || skip "needs promtool"
   mounted
   expect 0 promtool check metrics <"$mnt/.metrics"
