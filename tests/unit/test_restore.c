@@ -4,6 +4,7 @@
  */
 #include "sandbox.h"
 
+#include <pthread.h>
 #include <sys/xattr.h>
 
 static int restore_with(struct rvs_store *store, const char *target,
@@ -311,6 +312,174 @@ static void test_a_cancelled_one_leaves_no_temporary(void **state)
 			 256);
 }
 
+/* ---- many files at once ---- */
+
+enum { FOLDERS = 8, FILES = 60, LONG = 12 << 20 };
+
+/* Every file of the second half of the folders is a link of one before; so is
+ * one of a file long enough to be shared out. */
+static struct rvs_store *store_of_many(void)
+{
+	struct rvs_store *store = new_store();
+	char path[64], first[64];
+	unsigned i;
+
+	for (i = 0; i < FOLDERS * FILES; i++) {
+		unsigned folder = i / FILES, file = i % FILES;
+
+		(void)snprintf(path, sizeof(path), "source/%u", folder);
+		if (file == 0)
+			assert_int_equal(mkdir(path, 0755), 0);
+		(void)snprintf(path, sizeof(path), "source/%u/%02u", folder,
+			       file);
+		(void)snprintf(first, sizeof(first), "source/%u/%02u",
+			       folder - FOLDERS / 2, file);
+		if (folder < FOLDERS / 2)
+			write_random(path, 1000 + 700 * file, i);
+		else
+			assert_int_equal(link(first, path), 0);
+	}
+	write_random("source/4/long", LONG, 99);
+	assert_int_equal(link("source/4/long", "source/5/long"), 0);
+	assert_int_equal(link("source/4/long", "source/4/longer"), 0);
+	snap_only(store, NULL);
+	return store;
+}
+
+static void expect_no_temporary(void)
+{
+	assert_int_equal(system("find target -name '.ruvsnap*' | grep -q ."),
+			 256);
+}
+
+/* Counts what it hears, and stops the job at the call @stop_at. */
+struct listener {
+	pthread_t thread;
+	unsigned calls, stop_at;
+	uint64_t done;
+};
+
+static void hear_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct listener *l = arg;
+
+	assert_true(pthread_equal(l->thread, pthread_self()));
+	assert_true(done >= l->done && done <= total);
+	l->done = done;
+}
+
+static bool stop_in_the_middle(void *arg)
+{
+	struct listener *l = arg;
+
+	assert_true(pthread_equal(l->thread, pthread_self()));
+	return ++l->calls == l->stop_at;
+}
+
+static struct rvs_monitor monitor_of(struct listener *listener)
+{
+	return (struct rvs_monitor){ .arg = listener,
+				     .progress = hear_progress,
+				     .cancelled = stop_in_the_middle };
+}
+
+static void test_many_come_back_with_their_links(void **state)
+{
+	RVS_CLEANUP(close_store) struct rvs_store *store = store_of_many();
+	struct listener listener = { .thread = pthread_self() };
+	struct rvs_restore_options options = { .monitor =
+						       monitor_of(&listener) };
+	struct rvs_restore_result result;
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct stat a, b;
+	int round;
+
+	for (round = 0; round < 2; round++) { /* and over what is there */
+		options.overwrite = round > 0;
+		listener.done = 0;
+		expect_ok(restore_with(store, "target", &options, &result,
+				       &err), err);
+		expect_same_trees("source", "target");
+		assert_int_equal(result.files, FOLDERS / 2 * FILES + 1);
+		assert_int_equal(listener.done, result.bytes);
+	}
+	assert_int_equal(stat("target/1/07", &a), 0);
+	assert_int_equal(stat("target/5/07", &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(stat("target/4/longer", &a), 0);
+	assert_int_equal(stat("target/5/long", &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	expect_no_temporary();
+}
+
+/* The failure is named, and what follows it does not hide it. */
+static void test_one_of_many_fails(void **state)
+{
+	RVS_CLEANUP(close_store) struct rvs_store *store = store_of_many();
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	assert_int_equal(system("mkdir -p target/2/30/mine target/3/40/mine"),
+			 0);
+	assert_true(restore_all(store, true, &err) < 0);
+	assert_non_null(strstr(err.text, "in 2: 30"));
+	assert_null(strstr(err.text, "40"));
+	assert_int_equal(system("cmp source/1/59 target/1/59"), 0);
+	assert_int_equal(access("target/2/30/mine", F_OK), 0);
+	assert_int_equal(access("target/4/long", F_OK), -1);
+	expect_no_temporary();
+}
+
+/* So does a link, which is made when its turn comes. */
+static void test_a_link_among_many_fails(void **state)
+{
+	RVS_CLEANUP(close_store) struct rvs_store *store = store_of_many();
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	assert_int_equal(system("mkdir -p target/6/30/mine"), 0);
+	assert_true(restore_all(store, true, &err) < 0);
+	assert_non_null(strstr(err.text, "in 6: 30"));
+	assert_int_equal(system("cmp source/6/29 target/6/29"), 0);
+	expect_no_temporary();
+}
+
+static void test_a_long_file_fails_its_proof(void **state)
+{
+	struct rvs_store *store = store_of_many();
+	struct rvs_error err = RVS_ERROR_INIT;
+
+	rvs_store_close(store);
+	assert_int_equal(system("f=$(echo store/snapshot-*/4/long.gz); "
+				"printf damage | dd of=$f bs=1 seek=7000000 "
+				"conv=notrunc status=none"), 0);
+	store = open_store();
+	expect_status(restore_all(store, false, &err), RVS_ERR_CORRUPT, err);
+	assert_non_null(strstr(err.text, "in 4: long"));
+	assert_int_equal(access("target/4/long", F_OK), -1);
+	assert_int_equal(system("cmp source/3/59 target/3/59"), 0);
+	expect_no_temporary();
+	rvs_store_close(store);
+}
+
+static void test_cancelled_in_the_middle_of_many(void **state)
+{
+	static const unsigned moments[] = { 1, 100, 250, 262, 400 };
+	RVS_CLEANUP(close_store) struct rvs_store *store = store_of_many();
+	struct rvs_error err = RVS_ERROR_INIT;
+	size_t i;
+
+	for (i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		struct listener listener = { .thread = pthread_self(),
+					     .stop_at = moments[i] };
+		const struct rvs_restore_options options = {
+			.monitor = monitor_of(&listener)
+		};
+
+		expect_status(restore_with(store, "target", &options, NULL,
+					   &err), RVS_ERR_INTERRUPTED, err);
+		assert_int_equal(access("target", F_OK), -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +496,11 @@ int main(void)
 		sandbox_test(test_a_link_asked_for_twice_leaves_no_temporary),
 		sandbox_test(test_what_fails_its_proof_is_not_there),
 		sandbox_test(test_a_cancelled_one_leaves_no_temporary),
+		sandbox_test(test_many_come_back_with_their_links),
+		sandbox_test(test_one_of_many_fails),
+		sandbox_test(test_a_link_among_many_fails),
+		sandbox_test(test_a_long_file_fails_its_proof),
+		sandbox_test(test_cancelled_in_the_middle_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
