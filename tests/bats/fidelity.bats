@@ -132,9 +132,11 @@ PYTHON
   (($(allocated "$mnt/one/sparse") < 1000000))
 }
 
-@test "a terabyte of hole" {
+# SHA-256 covers holes as well, at a gigabyte a second: RUVSNAP_TEST_TERABYTE=1 takes
+# half an hour.
+@test "a file that is a hole but for its ends" {
   local size=$((1200 << 20))
-  [[ -z ${RUVSNAP_TEST_LARGE:-} ]] || size=$((1 << 40))
+  [[ -z ${RUVSNAP_TEST_TERABYTE:-} ]] || size=$((1 << 40))
   [[ -z ${RUVSNAP_TEST_SANITIZER:-} ]] || size=$((300 << 20))
   truncate -s "$size" "$src/huge"
   printf head | dd of="$src/huge" conv=notrunc status=none
@@ -146,7 +148,7 @@ PYTHON
   assert_equal "$(file_size "$mnt/one/huge")" "$size"
   assert_equal "$(holes "$mnt/one/huge")" "$(holes "$src/huge")"
   assert_equal "$(tail -c 4 "$mnt/one/huge")" tail
-  [[ -n ${RUVSNAP_TEST_LARGE:-} ]] || assert_equal "$(sha256sum <"$src/huge" | cut -d ' ' -f 1)" \
+  [[ -n ${RUVSNAP_TEST_TERABYTE:-} ]] || assert_equal "$(sha256sum <"$src/huge" | cut -d ' ' -f 1)" \
     "$(getfattr --only-values -n user.ruvsnap.sha256 "$mnt/one/huge")"
   expect 0 ruvsnap restore "$store" one "$restored"
   assert_equal "$(file_size "$restored/huge")" "$size"
