@@ -34,6 +34,7 @@ struct rvs_volumes {
 	pthread_mutex_t mutex;
 	struct rvs_volume *first;  /* protected by mutex, as all below */
 	struct rvs_volume *buckets[BUCKETS]; /* the same, by id */
+	uint64_t members; /* of all in the table, and one for each */
 	uint64_t clock;
 	char (*ids)[RVS_ID_SIZE];  /* the slots */
 	uint32_t id_count;
@@ -190,6 +191,7 @@ static struct rvs_volume *drop(struct rvs_volumes *volumes,
 	while (*link != volume)
 		link = &(*link)->chain;
 	*link = volume->chain;
+	volumes->members -= (uint64_t)volume->members.count + 1;
 	return --volume->users == 0 ? volume : NULL;
 }
 
@@ -199,6 +201,8 @@ static struct rvs_volume *excess(struct rvs_volumes *volumes)
 	struct rvs_volume *volume, *oldest = NULL;
 	uint64_t idle = 0;
 
+	if (volumes->members <= IDLE_MEMBERS_MAX)
+		return NULL; /* nor can it be of those that are idle */
 	for (volume = volumes->first; volume; volume = volume->next) {
 		if (volume->users > 1)
 			continue;
@@ -220,6 +224,7 @@ static void add(struct rvs_volumes *volumes, struct rvs_volume *volume)
 	volumes->first = volume;
 	volume->chain = *bucket_of(volumes, volume->id);
 	*bucket_of(volumes, volume->id) = volume;
+	volumes->members += (uint64_t)volume->members.count + 1;
 	victim = excess(volumes);
 	if (victim)
 		victim = drop(volumes, victim);
