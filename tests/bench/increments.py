@@ -5,9 +5,11 @@ The first table is of bytes added to the repository by a snapshot of the new sta
 snapshot on: what `du --apparent-size` says of the repository before and after.
 
 usage: increments.py [--program RUVSNAP] [--mount RUVSNAPFS] [--directory DIR] [--only PART]... [--small]
+                     [--chain-mib MIB] [--chain-percent PERCENT]...
 
-PART is costs, chain or tree; --small divides all sizes by 16, to try the script.  Needs about 8 GB below DIR, borg,
-restic, and node with @ruvector/core (npm ci in tests/live); what is missing is left out.
+PART is costs, chain or tree; --small divides all sizes by 16, to try the script.  The chain is of a file of MIB (128),
+once for each PERCENT of its pages that an increment finds rewritten (0.02, 0.1, 0.25).  Needs about 8 GB below DIR,
+borg, restic, and node with @ruvector/core (npm ci in tests/live); what is missing is left out.
 """
 import argparse
 import os
@@ -149,7 +151,7 @@ def make_chain(options, top, percent):
     made = States(options, top)
     source, chain, full = (os.path.join(top, name) for name in ("source", "chain", "full"))
     os.makedirs(source)
-    made.random_file(128)(source)
+    made.random_file(options.chain_mib)(source)
     for store in (chain, full):
         run(Command([options.program, "init", store, "--source", source]))
     run(Command([options.program, "create", chain]))
@@ -162,8 +164,9 @@ def make_chain(options, top, percent):
 
 
 def print_chain(options, top):
-    print(f"{'MB/s, sequentially, of a 128 MiB file':42}" + "".join(f"{t:>15}" for t in ("of 200", "full", "ratio")))
-    for percent in (0.02, 0.1, 0.25):
+    title = f"MB/s, sequentially, of a {options.chain_mib} MiB file"
+    print(f"{title:42}" + "".join(f"{t:>15}" for t in ("of 200", "full", "ratio")))
+    for percent in options.chain_percent or (0.02, 0.1, 0.25):
         chain, full, changed = make_chain(options, top, percent)
         source = os.path.join(top, "source")
         size = os.path.getsize(os.path.join(source, "vectors.bin"))
@@ -213,6 +216,8 @@ def main():
     parser.add_argument("--directory", default=None)
     parser.add_argument("--database", help="a Ruvector database of 100,000 x 384 to begin with, made when missing")
     parser.add_argument("--only", action="append", choices=parts)
+    parser.add_argument("--chain-mib", type=int, default=128, metavar="MIB")
+    parser.add_argument("--chain-percent", type=float, action="append", metavar="PERCENT")
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ruvsnap-bench-", dir=options.directory) as top:
