@@ -106,30 +106,6 @@ struct rvs_cursor rvs_cursor_of(const void *bytes, size_t len)
 				    false };
 }
 
-size_t rvs_cursor_left(const struct rvs_cursor *cursor)
-{
-	return (size_t)(cursor->end - cursor->at);
-}
-
-const uint8_t *rvs_cursor_bytes(struct rvs_cursor *cursor, size_t len)
-{
-	const uint8_t *bytes = cursor->at;
-
-	if (cursor->failed || len > rvs_cursor_left(cursor)) {
-		cursor->failed = true;
-		return NULL;
-	}
-	cursor->at += len;
-	return bytes;
-}
-
-uint8_t rvs_cursor_u8(struct rvs_cursor *cursor)
-{
-	const uint8_t *bytes = rvs_cursor_bytes(cursor, 1);
-
-	return bytes ? *bytes : 0;
-}
-
 uint16_t rvs_cursor_u16(struct rvs_cursor *cursor)
 {
 	const uint8_t *bytes = rvs_cursor_bytes(cursor, 2);
@@ -160,7 +136,7 @@ uint64_t rvs_cursor_u64(struct rvs_cursor *cursor)
 	return le64toh(value);
 }
 
-uint64_t rvs_cursor_varint(struct rvs_cursor *cursor)
+uint64_t rvs_cursor_long_varint(struct rvs_cursor *cursor)
 {
 	uint64_t value = 0;
 	unsigned shift;

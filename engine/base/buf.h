@@ -55,13 +55,46 @@ struct rvs_cursor {
 };
 
 struct rvs_cursor rvs_cursor_of(const void *bytes, size_t len);
-size_t rvs_cursor_left(const struct rvs_cursor *cursor);
-const uint8_t *rvs_cursor_bytes(struct rvs_cursor *cursor, size_t len);
-uint8_t rvs_cursor_u8(struct rvs_cursor *cursor);
+
+/* Inline is what a manifest of a million entries calls by the ten million. */
+static inline size_t rvs_cursor_left(const struct rvs_cursor *cursor)
+{
+	return (size_t)(cursor->end - cursor->at);
+}
+
+static inline const uint8_t *rvs_cursor_bytes(struct rvs_cursor *cursor,
+					      size_t len)
+{
+	const uint8_t *bytes = cursor->at;
+
+	if (cursor->failed || len > rvs_cursor_left(cursor)) {
+		cursor->failed = true;
+		return NULL;
+	}
+	cursor->at += len;
+	return bytes;
+}
+
+static inline uint8_t rvs_cursor_u8(struct rvs_cursor *cursor)
+{
+	const uint8_t *bytes = rvs_cursor_bytes(cursor, 1);
+
+	return bytes ? *bytes : 0;
+}
+
+/* A varint of any length. */
+uint64_t rvs_cursor_long_varint(struct rvs_cursor *cursor);
+
+static inline uint64_t rvs_cursor_varint(struct rvs_cursor *cursor)
+{
+	if (!cursor->failed && cursor->at < cursor->end && *cursor->at < 0x80)
+		return *cursor->at++;
+	return rvs_cursor_long_varint(cursor);
+}
+
 uint16_t rvs_cursor_u16(struct rvs_cursor *cursor);
 uint32_t rvs_cursor_u32(struct rvs_cursor *cursor);
 uint64_t rvs_cursor_u64(struct rvs_cursor *cursor);
-uint64_t rvs_cursor_varint(struct rvs_cursor *cursor);
 int64_t rvs_cursor_signed(struct rvs_cursor *cursor);
 /* A blob of at most @max bytes; longer ones fail. */
 const uint8_t *rvs_cursor_blob(struct rvs_cursor *cursor, size_t max,

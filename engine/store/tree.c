@@ -14,7 +14,10 @@
 #include "store.h"
 #include "volume.h"
 
-enum { CHUNK = 256 << 10 };
+enum {
+	CHUNK = 256 << 10,
+	HASHED = 16 << 10, /* bytes of the logical tree, at once */
+};
 
 /* Memory for what never moves: names, targets, attributes. */
 struct arena {
@@ -207,8 +210,10 @@ static void enter_directory(struct loader *loader, uint32_t index)
 	loader->directory = index;
 }
 
-static void hash_logical(struct loader *loader)
+static void hash_logical(struct loader *loader, size_t least)
 {
+	if (loader->logical.len < least)
+		return;
 	rvs_hasher_add(loader->hasher, loader->logical.bytes,
 		       loader->logical.len);
 	loader->logical.len = 0;
@@ -228,7 +233,7 @@ static int add_node(void *arg, const struct rvs_node *node,
 		r = grow_entries(tree, err);
 	if (r < 0)
 		return r;
-	hash_logical(loader);
+	hash_logical(loader, HASHED);
 	entry.name = arena_text(tree, node->name);
 	if (!entry.name)
 		return rvs_error_no_memory(err);
@@ -257,7 +262,7 @@ static int end_directory(void *arg, struct rvs_error *err)
 	struct rvs_tree *tree = loader->tree;
 
 	rvs_node_put_end(&loader->logical);
-	hash_logical(loader);
+	hash_logical(loader, HASHED);
 	loader->directory = tree->entries[loader->directory].parent;
 	return rvs_buf_check(&loader->logical, err);
 }
@@ -402,6 +407,7 @@ static int read_nodes(struct loader *loader,
 	r = rvs_manifest_read_end(reader, err);
 	if (r < 0)
 		return r;
+	hash_logical(loader, 0);
 	return rvs_hasher_finish(loader->hasher, &tree->checksum, err);
 }
 
