@@ -258,10 +258,12 @@ static int get_u32(const json_t *root, const char *key, uint32_t *ret,
 	uint64_t value;
 	int r = get_count(root, key, &value, err);
 
-	if (r == 0 && value > UINT32_MAX)
+	if (r < 0)
+		return r;
+	if (value > UINT32_MAX)
 		return corrupt(err, key);
 	*ret = (uint32_t)value;
-	return r;
+	return 0;
 }
 
 static int get_root(const json_t *record, struct rvs_root *ret,
