@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -420,11 +421,19 @@ static int print_usage_error(const struct rvs_error *err)
 	return error_exit_code(err->status);
 }
 
+/* A freed member's memory goes back to the system, instead of lying between
+ * others' in the heap of the thread that loaded it. */
+static void bound_heap(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10); /* else as by default */
+}
+
 int main(int argc, char **argv)
 {
 	CLEANUP(options_done) struct options options = { 0 };
 	struct rvs_error err = RVS_ERROR_INIT;
 
+	bound_heap();
 	log_begin();
 	if (options_parse(argc, argv, &options, &err) < 0)
 		return print_usage_error(&err);
