@@ -59,7 +59,8 @@ def read_at_random(path, jobs, seconds):
 
 
 def find(path):
-    return timed(shell('find "$1" -ls >/dev/null', path))
+    # The path may be a link, as a mount's latest is.
+    return timed(shell('find "$1/" -ls >/dev/null', path))
 
 
 def tar(path):
@@ -90,8 +91,8 @@ def file_rows(bench):
     source = bench.data("vec")
     mounts = made(bench, source)
     reads = Reads(mounts)
-    yield reads.cold("1 GiB in order", {"MB/s": COLD_GOALS}, cat)
-    yield reads.warm("1 GiB in order", {"MB/s": [Goal("squashfs", 1)]}, cat)
+    yield reads.cold("vectors.bin in order", {"MB/s": COLD_GOALS}, cat)
+    yield reads.warm("vectors.bin in order", {"MB/s": [Goal("squashfs", 1)]}, cat)
     yield reads.cold("three files at once", {"s": COLD_GOALS}, cat_three)
     if shutil.which("fio"):
         seconds = 2 if bench.options.quick else RANDOM_S
