@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/pool.h"
 #include "format/digest.h"
 #include "format/manifest.h"
 #include "format/name.h"
@@ -655,6 +656,63 @@ static void order_names(struct rvs_history *history)
 	history->name_count = count;
 }
 
+/* ---- reading ahead ---- */
+
+enum { AHEAD_THREADS = 16 }; /* what is cold waits for the disk, not for a core */
+
+/* One manifest that will be wanted. */
+struct wanted {
+	struct rvs_job job;
+	struct rvs_store *store;
+	const char *id;
+};
+
+/* Load a snapshot's index, and have its root and its own segments in the page
+ * cache.  Whoever needs them says what is wrong with them. */
+static void want(struct rvs_job *job, unsigned worker)
+{
+	const struct wanted *wanted = (const struct wanted *)job;
+	RVS_CLEANUP(rvs_cleanup_free) struct rvs_segment *segments = NULL;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf plain = RVS_BUF_INIT;
+	size_t count, i;
+
+	(void)worker;
+	if (rvs_tree_read_root(wanted->store, wanted->id, &segments, &count,
+			       NULL, NULL) < 0)
+		return;
+	for (i = 0; i < count; i++)
+		if (!strcmp(segments[i].id, wanted->id))
+			(void)rvs_volume_load(wanted->store->volumes,
+					      wanted->id, segments[i].member,
+					      false, &scratch, &plain, NULL,
+					      NULL);
+}
+
+/* Read all manifests side by side; without threads or memory nobody does. */
+static void read_ahead(struct rvs_store *store,
+		       const struct rvs_snapshot_list *list)
+{
+	struct wanted *wanted = calloc(list->count + 1, sizeof(*wanted));
+	struct rvs_pool *pool = NULL;
+	struct rvs_lane *lane = NULL;
+	size_t i;
+
+	if (wanted && rvs_pool_new(AHEAD_THREADS, &pool, NULL) == 0 &&
+	    rvs_lane_new(pool, false, &lane, NULL) == 0)
+		for (i = 0; i < list->count; i++) {
+			wanted[i].job.run = want;
+			wanted[i].store = store;
+			wanted[i].id = list->items[i].id;
+			rvs_lane_submit(lane, &wanted[i].job);
+		}
+	rvs_lane_free(lane);
+	rvs_pool_free(pool);
+	free(wanted);
+}
+
+/* ---- all snapshots ---- */
+
 static int look_into_all(struct search *search, struct rvs_history *history,
 			 struct rvs_error *err)
 {
@@ -664,6 +722,8 @@ static int look_into_all(struct search *search, struct rvs_history *history,
 	size_t i;
 	int r = rvs_snapshot_list(search->store, &list, NULL, NULL, err);
 
+	if (r == 0)
+		read_ahead(search->store, &list);
 	for (i = 0; i < list.count && r == 0; i++) {
 		const struct rvs_snapshot *snapshot = &list.items[i];
 
