@@ -239,8 +239,8 @@ hold() {
   local call
   [[ -z ${RUVSNAP_TEST_SANITIZER:-} ]] || skip "sanitizers and ptrace do not mix"
   strace -o /dev/null true 2>/dev/null || skip "no ptrace here"
-  for call in fsetxattr renameat2 syncfs; do
-    expect "$EXIT_INTERRUPTED" strace -o /dev/null -e "trace=$call" -e "inject=$call:signal=INT:when=1" "$RUVSNAP" revert "$store" first
+  for call in utimensat renameat2 syncfs; do
+    expect "$EXIT_INTERRUPTED" strace -f -o /dev/null -e "trace=$call" -e "inject=$call:signal=INT:when=1" "$RUVSNAP" revert "$store" first
     is_now
     alone
     assert_equal "$(names_of "$store")" first
