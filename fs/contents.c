@@ -8,6 +8,7 @@
 #include <rvs/tree.h>
 
 #include "attr.h"
+#include "cache.h"
 #include "cleanup.h"
 #include "damage.h"
 #include "errors.h"
@@ -15,7 +16,6 @@
 #include "log.h"
 #include "node.h"
 #include "snapshots.h"
-#include "trees.h"
 #include "xattr.h"
 
 /* Places in a directory: 0 is ".", 1 is "..", the children follow. */
@@ -23,12 +23,12 @@ enum { PLACE_CHILDREN = 2 };
 
 struct contents {
 	struct contents_context context;
-	struct trees *trees;
+	struct cache *trees;
 };
 
 /* An entry with its tree held, for the length of one request. */
 struct position {
-	struct tree_hold *hold;
+	struct cache_hold *hold;
 	struct rvs_tree *tree;
 	const struct rvs_entry *entry;
 	enum inode_view view; /* by which it was found */
@@ -41,26 +41,41 @@ struct position {
 		NULL, NULL, NULL, VIEW_NAME, 0, 0                              \
 	}
 
-static int load_tree(void *arg, uint32_t slot, struct rvs_tree **ret,
+static int load_tree(void *arg, uint32_t slot, void **ret,
 		     struct rvs_error *err)
 {
 	struct contents *contents = arg;
+	struct rvs_tree *tree = NULL;
 	struct snapshot snapshot;
+	int r;
 
 	if (!snapshots_get(contents->context.snapshots, slot, &snapshot))
 		return error_set(err, RVS_ERR_NOT_FOUND, "no such snapshot");
-	return rvs_tree_open(contents->context.store, snapshot.id, ret, err);
+	r = rvs_tree_open(contents->context.store, snapshot.id, &tree, err);
+	*ret = tree;
+	return r;
+}
+
+static size_t tree_memory(const void *tree)
+{
+	return rvs_tree_memory(tree);
+}
+
+static void release_tree(void *tree)
+{
+	rvs_tree_release(tree);
 }
 
 struct contents *contents_new(const struct contents_context *context)
 {
 	struct contents *contents = calloc(1, sizeof(*contents));
-	struct tree_loader loader = { contents, load_tree };
+	const struct cache_loader loader = { contents, load_tree, tree_memory,
+					     release_tree };
 
 	if (!contents)
 		return NULL;
 	contents->context = *context;
-	contents->trees = trees_new(context->tree_cache_bytes, &loader);
+	contents->trees = cache_new(context->tree_cache_bytes, &loader);
 	if (contents->trees)
 		return contents;
 	contents_free(contents);
@@ -71,11 +86,11 @@ void contents_free(struct contents *contents)
 {
 	if (!contents)
 		return;
-	trees_free(contents->trees);
+	cache_free(contents->trees);
 	free(contents);
 }
 
-struct trees *contents_trees(struct contents *contents)
+struct cache *contents_trees(struct contents *contents)
 {
 	return contents->trees;
 }
@@ -133,7 +148,7 @@ static int explain_load(struct contents *contents, uint32_t slot,
 
 static void leave(struct position *position)
 {
-	trees_release(position->hold);
+	cache_release(position->hold);
 }
 
 static int enter(struct contents *contents, const struct inode *inode,
@@ -141,9 +156,9 @@ static int enter(struct contents *contents, const struct inode *inode,
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 
-	if (trees_hold(contents->trees, inode->slot, &ret->hold, &err) < 0)
+	if (cache_hold(contents->trees, inode->slot, &ret->hold, &err) < 0)
 		return explain_load(contents, inode->slot, &err);
-	ret->tree = trees_tree(ret->hold);
+	ret->tree = cache_object(ret->hold);
 	if (inode->index >= rvs_tree_count(ret->tree))
 		return -ESTALE;
 	ret->entry = rvs_tree_entry(ret->tree, inode->index);

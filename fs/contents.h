@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct cache;
 struct contents;
 struct damage_log;
 struct inode;
@@ -21,7 +22,6 @@ struct node;
 struct rvs_sink;
 struct rvs_store;
 struct snapshots;
-struct trees;
 
 struct contents_context {
 	struct rvs_store *store;
@@ -35,7 +35,8 @@ struct contents_context {
 struct contents *contents_new(const struct contents_context *context);
 void contents_free(struct contents *contents);
 
-struct trees *contents_trees(struct contents *contents);
+/* The trees that are loaded, shared by requests. */
+struct cache *contents_trees(struct contents *contents);
 
 /* Returns 1 when the directory @dir has no such name. */
 int contents_lookup(struct contents *contents, const struct inode *dir,

@@ -10,6 +10,7 @@
 #include <rvs/snapshot.h>
 #include <rvs/store.h>
 
+#include "cache.h"
 #include "cleanup.h"
 #include "commands.h"
 #include "control.h"
@@ -20,15 +21,14 @@
 #include "settings.h"
 #include "snapshots.h"
 #include "totals.h"
-#include "trees.h"
 
 /* ---- .status ---- */
 
-static json_t *cache_json(struct trees *trees)
+static json_t *cache_json(struct cache *trees)
 {
-	struct trees_usage usage = trees_usage(trees);
+	struct cache_usage usage = cache_usage(trees);
 
-	return json_pack("{s:I, s:I, s:I}", "trees", (json_int_t)usage.trees,
+	return json_pack("{s:I, s:I, s:I}", "trees", (json_int_t)usage.objects,
 			 "bytes", (json_int_t)usage.bytes, "limit_bytes",
 			 (json_int_t)usage.limit_bytes);
 }
@@ -119,7 +119,7 @@ static void print_about(FILE *out, const struct status_sources *from)
 		    (double)damage_count(from->damages));
 	metrics_one(out, "ruvsnap_tree_cache_bytes", METRIC_GAUGE,
 		    "Memory that directory trees occupy.",
-		    (double)trees_usage(from->trees).bytes);
+		    (double)cache_usage(from->trees).bytes);
 }
 
 /* A number of struct total. */

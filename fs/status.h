@@ -12,18 +12,18 @@
 
 #include "texts.h"
 
+struct cache;
 struct commands;
 struct damage_log;
 struct jobs;
 struct rvs_store;
 struct snapshots;
 struct totals;
-struct trees;
 
 struct status_sources {
 	struct rvs_store *store;
 	struct snapshots *snapshots;
-	struct trees *trees;
+	struct cache *trees;
 	struct jobs *jobs;
 	struct commands *commands;
 	struct damage_log *damages;
