@@ -113,7 +113,7 @@ static void test_renaming_and_pinning_change_one_label(void **state)
 	expect_ok(rvs_snapshot_rename(store, "first", "one", &err), err);
 }
 
-/* A snapshot that is deleted, and whose data serves others, keeps its id. */
+/* The digits that another snapshot of the second has are passed over. */
 static void test_ids_are_used_once(void **state)
 {
 	RVS_CLEANUP(close_store) struct rvs_store *store = new_store();
