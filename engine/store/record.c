@@ -255,7 +255,7 @@ static int get_metadata(const json_t *root, struct rvs_snapshot *ret,
 static int get_u32(const json_t *root, const char *key, uint32_t *ret,
 		   struct rvs_error *err)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int r = get_count(root, key, &value, err);
 
 	if (r < 0)

@@ -102,7 +102,12 @@ class Borg(OfPeer):
 
     @classmethod
     def is_there(cls):
-        return super().is_there() and any(can_run("python3", "-c", f"import {m}") for m in ("llfuse", "pyfuse3"))
+        """borg mounts with what the Python that runs it has, which need not be the first one on the path."""
+        if not super().is_there():
+            return False
+        with open(shutil.which("borg"), encoding="utf-8", errors="replace") as f:
+            python = f.readline().removeprefix("#!").split() or ["python3"]
+        return any(can_run(*python, "-c", f"import {m}") for m in ("llfuse", "pyfuse3"))
 
     def up(self):
         run(self.peer.command("mount", f"{self.repository}::s1", self.point))
