@@ -3,12 +3,15 @@
  */
 #include <rvs/job.h>
 
+#include <rvs/revert.h>
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/pool.h"
@@ -20,8 +23,10 @@
 #include "skipped.h"
 #include "source/scan.h"
 #include "store/json.h"
+#include "store/record.h"
 #include "store/snapshot.h"
 #include "store/store.h"
+#include "store/tree.h"
 #include "store/writer.h"
 #include "survey.h"
 
@@ -119,15 +124,47 @@ static ssize_t newest(const struct rvs_snapshot_list *list, const char *source)
 	return place;
 }
 
+/* Whether the source's root is what it was when the snapshot was taken. */
+static bool has_root_of(const struct making *m, const char *id)
+{
+	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
+	struct stat st;
+
+	return rvs_tree_open(m->store, id, &tree, NULL) == 0 &&
+	       stat(rvs_source_path(m->source), &st) == 0 &&
+	       rvs_tree_origin(tree, 0)->ino == st.st_ino;
+}
+
+/*
+ * Like the newest, but for what a revert kept: the source is the snapshot that
+ * took its place, unless that never happened, and may have nothing in common
+ * with the state before.  -1: none.
+ */
+static ssize_t nearest(const struct making *m,
+		       const struct rvs_snapshot_list *list)
+{
+	const char *source = rvs_source_path(m->source), *id;
+	ssize_t place = newest(list, source), reverted_to;
+
+	if (place < 0 || strcmp(list->items[place].source, source) != 0)
+		return place;
+	id = rvs_record_metadata(&list->items[place], RVS_META_BEFORE_REVERT);
+	reverted_to = id ? rvs_snapshot_find_in(list, id, NULL) : -1;
+	if (reverted_to < 0 || has_root_of(m, list->items[place].id))
+		return place;
+	return reverted_to;
+}
+
 static int find_base(struct making *m, const struct rvs_snapshot_list *list,
 		     struct rvs_error *err)
 {
-	ssize_t place = newest(list, rvs_source_path(m->source));
+	ssize_t place;
 
-	if (m->options->full || (place < 0 && !m->options->base))
+	if (m->options->full || (list->count == 0 && !m->options->base))
 		return 0;
-	if (m->options->base)
-		place = rvs_snapshot_find_in(list, m->options->base, err);
+	place = m->options->base ?
+			rvs_snapshot_find_in(list, m->options->base, err) :
+			nearest(m, list);
 	if (place < 0)
 		return (int)place;
 	return rvs_snapshot_copy(&list->items[place], &m->base, err);

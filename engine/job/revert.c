@@ -32,8 +32,6 @@
 #include "store/store.h"
 #include "store/tree.h"
 
-#define META_BEFORE "before_revert_to"
-
 struct reverting {
 	struct rvs_store *store;
 	const struct rvs_revert_options *options;
@@ -405,8 +403,9 @@ static int restore_beside(struct reverting *r)
 
 static int keep_present(struct reverting *r)
 {
-	struct rvs_metadata metadata = { (char *)(uintptr_t)META_BEFORE,
-					 r->snapshot.id };
+	struct rvs_metadata metadata = {
+		(char *)(uintptr_t)RVS_META_BEFORE_REVERT, r->snapshot.id
+	};
 	const struct rvs_create_options options = {
 		.source = r->path,
 		.wait = r->options->wait,

@@ -131,17 +131,6 @@ struct ticking {
 	struct rvs_error *err;
 };
 
-static const char *metadata_of(const struct rvs_snapshot *snapshot,
-			       const char *key)
-{
-	size_t i;
-
-	for (i = 0; i < snapshot->metadata_count; i++)
-		if (!strcmp(snapshot->metadata[i].key, key))
-			return snapshot->metadata[i].value;
-	return NULL;
-}
-
 /* Whether the run's snapshot is there, though the state does not say so; 1:
  * it is. */
 static int is_made(struct ticking *t, const char *scheduled_at)
@@ -152,7 +141,8 @@ static int is_made(struct ticking *t, const char *scheduled_at)
 	size_t i;
 
 	for (i = 0; i < list.count && r == 0; i++) {
-		const char *at = metadata_of(&list.items[i], META_SCHEDULED_AT);
+		const char *at = rvs_record_metadata(&list.items[i],
+						     META_SCHEDULED_AT);
 
 		r = at && !strcmp(at, scheduled_at);
 	}

@@ -375,6 +375,17 @@ void rvs_skipped_done(struct rvs_skipped *skipped)
 	*skipped = (struct rvs_skipped){ .names = NULL };
 }
 
+const char *rvs_record_metadata(const struct rvs_snapshot *snapshot,
+				const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->metadata_count; i++)
+		if (!strcmp(snapshot->metadata[i].key, key))
+			return snapshot->metadata[i].value;
+	return NULL;
+}
+
 void rvs_snapshot_done(struct rvs_snapshot *snapshot)
 {
 	size_t i;

@@ -17,6 +17,10 @@ int rvs_record_parse(const char *text, size_t len, struct rvs_snapshot *ret,
 /* What rvs_time_format() writes, and nothing else; -1: it is not that. */
 int rvs_time_parse(const char *text, struct timespec *ret);
 
+/* The value that @snapshot has for @key, or NULL. */
+const char *rvs_record_metadata(const struct rvs_snapshot *snapshot,
+				const char *key);
+
 /* Accepts an empty one. */
 void rvs_skipped_done(struct rvs_skipped *skipped);
 

@@ -71,6 +71,39 @@ hold() {
   (($(json .size_bytes) < 100000)) || fail "$(json .size_bytes) bytes"
 }
 
+@test "what follows a revert is incremental on what it reverted to, and stores none of it again" {
+  local before
+  random_bytes 3000000 8 >"$src/vectors.bin"
+  ruvsnap create "$store" second >/dev/null
+  ruvsnap revert "$store" first >/dev/null
+  random_bytes 4096 9 | dd of="$src/vectors.bin" bs=4096 seek=5 conv=notrunc status=none
+  cp -a "$src" "$BATS_TEST_TMPDIR/worked"
+  cp -a "$store" "${store}2"
+  expect 0 ruvsnap create "${store}2" next --json
+  assert_equal "$(json .base_id)" "$(ruvsnap show "$store" first --json | jq -r .id)"
+  (($(json .size_bytes) < 50000)) || fail "$(json .size_bytes) bytes"
+  # Forward again: so is the state that this keeps, and the one after it.
+  expect 0 ruvsnap revert "$store" second --json
+  before=$(json .before)
+  expect 0 ruvsnap show "$store" "$before" --json
+  (($(json .size_bytes) < 50000)) || fail "$(json .size_bytes) bytes"
+  expect 0 ruvsnap create "$store" last --json
+  (($(json .size_bytes) < 50000)) || fail "$(json .size_bytes) bytes"
+  expect 0 ruvsnap revert "$store" "$before"
+  compare_restored "$BATS_TEST_TMPDIR/worked" "$src"
+  expect 0 ruvsnap verify "$store"
+}
+
+@test "a revert that was killed before its end leaves the newest as the base" {
+  [[ -z ${RUVSNAP_TEST_SANITIZER:-} ]] || skip "sanitizers and ptrace do not mix"
+  strace -o /dev/null true 2>/dev/null || skip "no ptrace here"
+  random_bytes 3000000 8 >"$src/vectors.bin"
+  (strace -o /dev/null -e trace=renameat -e inject=renameat:signal=KILL:when=1 "$RUVSNAP" revert "$store" first || true) &>/dev/null
+  assert_equal "$(ruvsnap show "$store" latest --json | jq -r '.metadata | keys[]')" before_revert_to
+  expect 0 ruvsnap create "$store" next --json
+  (($(json .size_bytes) < 50000)) || fail "$(json .size_bytes) bytes"
+}
+
 @test "a source that is gone comes back" {
   rm -r "$src"
   expect 0 ruvsnap revert "$store" first --json

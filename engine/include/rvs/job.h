@@ -37,7 +37,8 @@ struct rvs_create_options {
 	const char *name;       /* NULL or "": named by its id */
 	const char *source;     /* NULL: the store's */
 	const char *base;       /* reference; NULL: the newest of this source,
-				   else the newest of all */
+				   or what it was reverted to since, else the
+				   newest of all */
 	bool full;              /* self-contained; excludes base */
 	bool rehash;            /* read files that look unchanged all the same */
 	bool best_effort;       /* accept a source that moves; said in the record */

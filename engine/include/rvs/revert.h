@@ -13,6 +13,10 @@
 
 struct rvs_store;
 
+/* Metadata of the snapshot that keeps the present state: the id of the one that
+ * takes its place.  The next is incremental on that. */
+#define RVS_META_BEFORE_REVERT "before_revert_to"
+
 struct rvs_revert_options {
 	const char *source; /* what is replaced; NULL: what the snapshot was
 			       taken of */
