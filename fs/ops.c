@@ -20,6 +20,10 @@
 #include "notify.h"
 #include "view.h"
 
+/* Requests under way before the kernel calls us congested, and from then on
+ * skips what it meant to read ahead, only to ask for it late and in pieces. */
+enum { BACKGROUND = 64 };
+
 static double seconds_of(enum node_life life)
 {
 	switch (life) {
@@ -135,6 +139,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 	conn->want |= conn->capable & wanted;
 	conn->want &= ~unwanted;
+	conn->max_background = BACKGROUND;
 	mount->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	mount->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 }

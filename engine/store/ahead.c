@@ -14,7 +14,7 @@
 enum {
 	FILES = 16,           /* read from front to back at once */
 	WINDOW = 8 << 20,     /* bytes ahead of a reader */
-	DISORDER = 2 << 20,   /* the kernel's requests may overtake each other */
+	OVERTAKING = 16,      /* requests that may come before an earlier one */
 	ROW = 4,              /* members read one after the other, which begin */
 	FOLLOW = 6,           /* loading so many behind them */
 	DEPTH = 1024,         /* members under way */
@@ -39,9 +39,8 @@ struct trail {
 struct load {
 	struct rvs_job job;
 	struct rvs_ahead *ahead;
+	struct rvs_slot *promised;
 	char id[RVS_ID_SIZE];
-	uint32_t volume;
-	uint32_t number;
 };
 
 struct rvs_ahead {
@@ -113,14 +112,14 @@ static struct front *find_front(struct rvs_ahead *ahead, uint64_t file)
 uint64_t rvs_ahead_plan(struct rvs_ahead *ahead, uint64_t file, uint64_t from,
 			uint64_t to, uint64_t *ret_done)
 {
+	uint64_t disorder = (to - from) * OVERTAKING, until = to;
 	struct front *front;
-	uint64_t until = to;
 
 	(void)pthread_mutex_lock(&ahead->mutex);
 	front = find_front(ahead, file);
 	*ret_done = from;
-	if (front->used && from + DISORDER >= front->read &&
-	    from <= front->read + DISORDER) {
+	if (front->used && from + disorder >= front->read &&
+	    from <= front->read + disorder) {
 		/* Where it was asked for, it may have been evicted since; only
 		 * what lies ahead counts. */
 		*ret_done = front->asked > to ? front->asked : from;
@@ -141,8 +140,7 @@ static void run_load(struct rvs_job *job, unsigned worker)
 	struct load *load = (struct load *)job;
 
 	(void)worker;
-	rvs_reader_load(load->ahead->reader, load->id, load->volume,
-			load->number);
+	rvs_reader_fulfil(load->ahead->reader, load->id, load->promised);
 }
 
 /* Call with the mutex held. */
@@ -159,31 +157,39 @@ static int start(struct rvs_ahead *ahead)
 	return 0;
 }
 
+/* Call with the mutex held. */
+static struct load *new_load(struct rvs_ahead *ahead, const char *id,
+			     uint32_t volume, uint32_t number)
+{
+	struct load *load = calloc(1, sizeof(*load));
+
+	if (!load)
+		return NULL;
+	load->promised = rvs_reader_promise(ahead->reader, volume, number);
+	if (!load->promised) {
+		free(load);
+		return NULL;
+	}
+	load->job.run = run_load;
+	load->ahead = ahead;
+	(void)snprintf(load->id, sizeof(load->id), "%s", id);
+	return load;
+}
+
 void rvs_ahead_load(struct rvs_ahead *ahead, const char *id, uint32_t volume,
 		    uint32_t number)
 {
-	struct load *load;
+	struct load *load = NULL;
 
-	if (rvs_reader_has(ahead->reader, volume, number))
-		return;
-	load = calloc(1, sizeof(*load));
-	if (!load)
-		return;
-	load->job.run = run_load;
-	load->ahead = ahead;
-	load->volume = volume;
-	load->number = number;
-	(void)snprintf(load->id, sizeof(load->id), "%s", id);
 	(void)pthread_mutex_lock(&ahead->mutex);
 	if (start(ahead) == 0) {
 		forget_finished(ahead);
-		if (rvs_lane_depth(ahead->lane) < DEPTH) {
+		if (rvs_lane_depth(ahead->lane) < DEPTH)
+			load = new_load(ahead, id, volume, number);
+		if (load)
 			rvs_lane_submit(ahead->lane, &load->job);
-			load = NULL;
-		}
 	}
 	(void)pthread_mutex_unlock(&ahead->mutex);
-	free(load);
 }
 
 /* The trail of @volume, else the one unused for longest; call with the mutex

@@ -12,9 +12,11 @@
 enum {
 	BUCKETS = 4096,
 	SCRATCH_MAX = 32,
-	DONE_BYTES_MAX = 8 << 20, /* kept of what was read to its end */
-	SPARE_CLASSES = 21,       /* 2^20 bytes is the longest member */
-	SPARE_MAX = 16,           /* buffers kept of one class */
+	DONE_BYTES_MAX = 16 << 20, /* kept of what was read to its end: a part
+				      of it may be asked for late */
+	SPARE_CLASSES = 21,        /* 2^20 bytes is the longest member */
+	SPARE_MAX = 256,           /* buffers kept of one class */
+	SPARE_BYTES_MAX = 32 << 20, /* and of all */
 };
 
 struct failure {
@@ -22,21 +24,29 @@ struct failure {
 	struct rvs_damage damage;
 };
 
-/* A cached member: loading (status 1), good (0), or failed (negative). */
-struct slot {
-	struct slot *chain;         /* in its bucket */
-	struct slot *older, *newer; /* in its queue, when idle */
+/* Of a slot that is neither good (0) nor failed (negative). */
+enum {
+	LOADING = 1,
+	PROMISED = 2, /* to be loaded, by whom it was promised, or by its first
+			 user, who may come sooner */
+};
+
+/* A cached member. */
+struct rvs_slot {
+	struct rvs_slot *chain;         /* in its bucket */
+	struct rvs_slot *older, *newer; /* in its queue, when idle */
 	uint64_t key;
 	unsigned users;
 	int status;
-	bool done; /* read to its end, from front to back */
+	pthread_cond_t loaded; /* LOADING no more */
+	bool done;             /* read to its end, from front to back */
 	struct rvs_buf plain;
 	struct failure *failure; /* of a failed load; NULL: no memory for it */
 };
 
 /* Idle slots in the order of their last use. */
 struct queue {
-	struct slot *oldest, *newest;
+	struct rvs_slot *oldest, *newest;
 	uint64_t bytes;
 };
 
@@ -52,14 +62,15 @@ struct rvs_reader {
 	uint64_t max_bytes;
 	bool crc_only;
 	pthread_mutex_t mutex;
-	pthread_cond_t loaded;         /* some slot left the state "loading" */
-	struct slot *buckets[BUCKETS]; /* protected by mutex, as all below */
-	struct queue idle;             /* may be wanted again */
-	struct queue done;             /* are hardly */
-	uint64_t bytes;                /* of all slots that are loaded */
+	/* Protected by mutex, as all below. */
+	struct rvs_slot *buckets[BUCKETS];
+	struct queue idle; /* may be wanted again */
+	struct queue done; /* are hardly */
+	uint64_t bytes;    /* of all slots that are loaded */
 	struct rvs_buf scratch[SCRATCH_MAX];
 	unsigned scratch_count;
 	struct spares spares[SPARE_CLASSES];
+	size_t spare_bytes; /* in all of them */
 };
 
 int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
@@ -74,7 +85,6 @@ int rvs_reader_new(struct rvs_volumes *volumes, uint64_t cache_bytes,
 	reader->max_bytes = cache_bytes;
 	reader->crc_only = crc_only;
 	(void)pthread_mutex_init(&reader->mutex, NULL);
-	(void)pthread_cond_init(&reader->loaded, NULL);
 	*ret = reader;
 	return 0;
 }
@@ -99,6 +109,7 @@ static struct rvs_buf take_spare(struct rvs_reader *reader, size_t len)
 
 	if (class >= SPARE_CLASSES || reader->spares[class].count == 0)
 		return none;
+	reader->spare_bytes -= (size_t)1 << class;
 	return reader->spares[class].bufs[--reader->spares[class].count];
 }
 
@@ -109,10 +120,12 @@ static void put_spare(struct rvs_reader *reader, struct rvs_buf *buf)
 	struct spares *spares = &reader->spares[class];
 
 	if (class >= SPARE_CLASSES || buf->capacity != (size_t)1 << class ||
-	    buf->failed || spares->count == SPARE_MAX) {
+	    buf->failed || spares->count == SPARE_MAX ||
+	    reader->spare_bytes + buf->capacity > SPARE_BYTES_MAX) {
 		rvs_buf_done(buf);
 		return;
 	}
+	reader->spare_bytes += buf->capacity;
 	spares->bufs[spares->count++] = *buf;
 	*buf = (struct rvs_buf)RVS_BUF_INIT;
 }
@@ -145,12 +158,14 @@ static void free_spares(struct rvs_reader *reader)
 		while (spares->count > 0)
 			rvs_buf_done(&spares->bufs[--spares->count]);
 	}
+	reader->spare_bytes = 0;
 }
 
-static void free_slot(struct slot *slot)
+static void free_slot(struct rvs_slot *slot)
 {
 	rvs_buf_done(&slot->plain);
 	free(slot->failure);
+	(void)pthread_cond_destroy(&slot->loaded);
 	free(slot);
 }
 
@@ -162,7 +177,7 @@ void rvs_reader_free(struct rvs_reader *reader)
 		return;
 	for (i = 0; i < BUCKETS; i++)
 		while (reader->buckets[i]) {
-			struct slot *slot = reader->buckets[i];
+			struct rvs_slot *slot = reader->buckets[i];
 
 			reader->buckets[i] = slot->chain;
 			free_slot(slot);
@@ -170,12 +185,11 @@ void rvs_reader_free(struct rvs_reader *reader)
 	while (reader->scratch_count > 0)
 		rvs_buf_done(&reader->scratch[--reader->scratch_count]);
 	free_spares(reader);
-	(void)pthread_cond_destroy(&reader->loaded);
 	(void)pthread_mutex_destroy(&reader->mutex);
 	free(reader);
 }
 
-static struct slot **bucket_of(struct rvs_reader *reader, uint64_t key)
+static struct rvs_slot **bucket_of(struct rvs_reader *reader, uint64_t key)
 {
 	return &reader->buckets[key * 0x9e3779b97f4a7c15u >> 52];
 }
@@ -183,12 +197,12 @@ static struct slot **bucket_of(struct rvs_reader *reader, uint64_t key)
 /* ---- the order of use; call with the mutex held ---- */
 
 static struct queue *queue_of(struct rvs_reader *reader,
-			      const struct slot *slot)
+			      const struct rvs_slot *slot)
 {
 	return slot->done ? &reader->done : &reader->idle;
 }
 
-static void leave_queue(struct rvs_reader *reader, struct slot *slot)
+static void leave_queue(struct rvs_reader *reader, struct rvs_slot *slot)
 {
 	struct queue *queue = queue_of(reader, slot);
 
@@ -198,7 +212,7 @@ static void leave_queue(struct rvs_reader *reader, struct slot *slot)
 	queue->bytes -= slot->plain.capacity;
 }
 
-static void enter_queue(struct rvs_reader *reader, struct slot *slot)
+static void enter_queue(struct rvs_reader *reader, struct rvs_slot *slot)
 {
 	struct queue *queue = queue_of(reader, slot);
 
@@ -209,9 +223,9 @@ static void enter_queue(struct rvs_reader *reader, struct slot *slot)
 	queue->bytes += slot->plain.capacity;
 }
 
-static void remove_slot(struct rvs_reader *reader, struct slot *slot)
+static void remove_slot(struct rvs_reader *reader, struct rvs_slot *slot)
 {
-	struct slot **link = bucket_of(reader, slot->key);
+	struct rvs_slot **link = bucket_of(reader, slot->key);
 
 	while (*link != slot)
 		link = &(*link)->chain;
@@ -223,7 +237,7 @@ static void remove_slot(struct rvs_reader *reader, struct slot *slot)
 
 static void evict_oldest(struct rvs_reader *reader, struct queue *queue)
 {
-	struct slot *slot = queue->oldest;
+	struct rvs_slot *slot = queue->oldest;
 
 	leave_queue(reader, slot);
 	remove_slot(reader, slot);
@@ -240,39 +254,66 @@ static void evict(struct rvs_reader *reader, uint64_t max_bytes)
 
 /* ---- using a slot ---- */
 
-/* The slot of @key with a user added; one that was made for this caller, who
- * must load it, has *ret_load set. */
-static struct slot *take_slot(struct rvs_reader *reader, uint64_t key,
-			      bool *ret_load)
+static uint64_t key_of(uint32_t volume, uint32_t number)
 {
-	struct slot *slot = *bucket_of(reader, key);
+	return (uint64_t)volume << 32 | number;
+}
 
-	*ret_load = false;
+/* Call with the mutex held, as the two below. */
+static struct rvs_slot *find_slot(struct rvs_reader *reader, uint64_t key)
+{
+	struct rvs_slot *slot = *bucket_of(reader, key);
+
 	while (slot && slot->key != key)
 		slot = slot->chain;
-	if (!slot) {
-		slot = calloc(1, sizeof(*slot));
-		if (!slot)
-			return NULL;
-		slot->key = key;
-		slot->status = 1;
-		slot->chain = *bucket_of(reader, key);
-		*bucket_of(reader, key) = slot;
-		*ret_load = true;
-	} else if (slot->users == 0) {
-		leave_queue(reader, slot);
-		slot->done = false;
-	}
-	slot->users++;
 	return slot;
 }
 
+/* With one user. */
+static struct rvs_slot *add_slot(struct rvs_reader *reader, uint64_t key)
+{
+	struct rvs_slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return NULL;
+	(void)pthread_cond_init(&slot->loaded, NULL);
+	slot->key = key;
+	slot->status = PROMISED;
+	slot->users = 1;
+	slot->chain = *bucket_of(reader, key);
+	*bucket_of(reader, key) = slot;
+	return slot;
+}
+
+/* The slot of @key with a user added. */
+static struct rvs_slot *take_slot(struct rvs_reader *reader, uint64_t key)
+{
+	struct rvs_slot *slot = find_slot(reader, key);
+
+	if (!slot)
+		return add_slot(reader, key);
+	if (slot->users++ == 0)
+		leave_queue(reader, slot);
+	return slot;
+}
+
+/* Whether a promised slot falls to the caller to be loaded; with the mutex
+ * held. */
+static bool claim(struct rvs_slot *slot)
+{
+	if (slot->status != PROMISED)
+		return false;
+	slot->status = LOADING;
+	return true;
+}
+
 /* A failed load is forgotten with its last user: the next one tries anew. */
-static void release_slot(struct rvs_reader *reader, struct slot *slot,
-			 bool done)
+static void release_slot(struct rvs_reader *reader, struct rvs_slot *slot,
+			 enum rvs_use use)
 {
 	(void)pthread_mutex_lock(&reader->mutex);
-	slot->done |= done;
+	if (use != RVS_USE_PART)
+		slot->done = use == RVS_USE_LAST;
 	if (--slot->users == 0) {
 		if (slot->status < 0)
 			remove_slot(reader, slot);
@@ -304,7 +345,7 @@ static void put_scratch(struct rvs_reader *reader, struct rvs_buf *scratch)
 }
 
 static void load_slot(struct rvs_reader *reader, const char *id,
-		      uint32_t number, struct slot *slot)
+		      uint32_t number, struct rvs_slot *slot)
 {
 	struct rvs_buf scratch = RVS_BUF_INIT, plain = RVS_BUF_INIT;
 	struct failure failure = { .err = RVS_ERROR_INIT };
@@ -324,20 +365,21 @@ static void load_slot(struct rvs_reader *reader, const char *id,
 	reader->bytes += slot->plain.capacity;
 	put_scratch(reader, &scratch);
 	if (slot->users > 1)
-		(void)pthread_cond_broadcast(&reader->loaded);
+		(void)pthread_cond_broadcast(&slot->loaded);
 	(void)pthread_mutex_unlock(&reader->mutex);
 }
 
-static struct slot *get_slot(struct rvs_reader *reader, const char *id,
-			     uint64_t key)
+static struct rvs_slot *get_slot(struct rvs_reader *reader, const char *id,
+				 uint64_t key)
 {
-	struct slot *slot;
+	struct rvs_slot *slot;
 	bool load;
 
 	(void)pthread_mutex_lock(&reader->mutex);
-	slot = take_slot(reader, key, &load);
-	while (slot && !load && slot->status > 0)
-		(void)pthread_cond_wait(&reader->loaded, &reader->mutex);
+	slot = take_slot(reader, key);
+	load = slot && claim(slot);
+	while (slot && !load && slot->status == LOADING)
+		(void)pthread_cond_wait(&slot->loaded, &reader->mutex);
 	(void)pthread_mutex_unlock(&reader->mutex);
 	if (slot && load)
 		load_slot(reader, id, (uint32_t)key, slot);
@@ -350,19 +392,6 @@ void rvs_reader_forget(struct rvs_reader *reader)
 	evict(reader, 0);
 	free_spares(reader);
 	(void)pthread_mutex_unlock(&reader->mutex);
-}
-
-bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume, uint32_t number)
-{
-	uint64_t key = (uint64_t)volume << 32 | number;
-	struct slot *slot;
-
-	(void)pthread_mutex_lock(&reader->mutex);
-	slot = *bucket_of(reader, key);
-	while (slot && slot->key != key)
-		slot = slot->chain;
-	(void)pthread_mutex_unlock(&reader->mutex);
-	return slot != NULL;
 }
 
 static int beyond_member(const char *id, uint32_t number,
@@ -382,7 +411,7 @@ static int beyond_member(const char *id, uint32_t number,
 			     reason);
 }
 
-static int explain(const struct slot *slot, struct rvs_damage *damage,
+static int explain(const struct rvs_slot *slot, struct rvs_damage *damage,
 		   struct rvs_error *err)
 {
 	if (!slot->failure)
@@ -398,15 +427,14 @@ int rvs_reader_hold(struct rvs_reader *reader, const char *id, uint32_t volume,
 		    uint32_t number, struct rvs_held *ret,
 		    struct rvs_damage *damage, struct rvs_error *err)
 {
-	struct slot *slot =
-		get_slot(reader, id, (uint64_t)volume << 32 | number);
+	struct rvs_slot *slot = get_slot(reader, id, key_of(volume, number));
 	int r = 0;
 
 	if (!slot)
 		return rvs_error_no_memory(err);
 	if (slot->status < 0) {
 		r = explain(slot, damage, err);
-		release_slot(reader, slot, false);
+		release_slot(reader, slot, RVS_USE_PART);
 		return r;
 	}
 	*ret = (struct rvs_held){ .bytes = slot->plain.bytes,
@@ -427,19 +455,35 @@ int rvs_held_check(const struct rvs_held *held, size_t len, uint32_t offset,
 }
 
 void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
-			bool done)
+			enum rvs_use use)
 {
 	if (held->slot)
-		release_slot(reader, held->slot, done);
+		release_slot(reader, held->slot, use);
 	held->slot = NULL;
 }
 
-void rvs_reader_load(struct rvs_reader *reader, const char *id, uint32_t volume,
-		     uint32_t number)
+struct rvs_slot *rvs_reader_promise(struct rvs_reader *reader, uint32_t volume,
+				    uint32_t number)
 {
-	struct rvs_held held;
+	uint64_t key = key_of(volume, number);
+	struct rvs_slot *slot;
 
+	(void)pthread_mutex_lock(&reader->mutex);
+	slot = find_slot(reader, key) ? NULL : add_slot(reader, key);
+	(void)pthread_mutex_unlock(&reader->mutex);
+	return slot;
+}
+
+void rvs_reader_fulfil(struct rvs_reader *reader, const char *id,
+		       struct rvs_slot *promised)
+{
+	bool load;
+
+	(void)pthread_mutex_lock(&reader->mutex);
+	load = claim(promised);
+	(void)pthread_mutex_unlock(&reader->mutex);
 	/* A failure shows when the member is really read. */
-	if (rvs_reader_hold(reader, id, volume, number, &held, NULL, NULL) == 0)
-		rvs_reader_release(reader, &held, false);
+	if (load)
+		load_slot(reader, id, (uint32_t)promised->key, promised);
+	release_slot(reader, promised, RVS_USE_PART);
 }

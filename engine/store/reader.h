@@ -18,6 +18,7 @@
 #include "base/error.h"
 
 struct rvs_reader;
+struct rvs_slot;
 struct rvs_volumes;
 
 /* Memory it may hold is @cache_bytes, and one member for each thread inside. */
@@ -30,7 +31,7 @@ void rvs_reader_free(struct rvs_reader *reader); /* accepts NULL */
 struct rvs_held {
 	const uint8_t *bytes;
 	size_t len;
-	void *slot; /* the reader's; NULL: nothing is held */
+	struct rvs_slot *slot; /* NULL: nothing is held */
 	const char *id;
 	uint32_t volume;
 	uint32_t number;
@@ -49,14 +50,27 @@ int rvs_reader_hold(struct rvs_reader *reader, const char *id, uint32_t volume,
 int rvs_held_check(const struct rvs_held *held, size_t len, uint32_t offset,
 		   struct rvs_damage *damage, struct rvs_error *err);
 
-/* @done: it will hardly be wanted again, and goes before others do.  Accepts
- * what holds nothing. */
-void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
-			bool done);
+/* Whether a member will be wanted again. */
+enum rvs_use {
+	RVS_USE_AGAIN, /* it may */
+	RVS_USE_PART,  /* as far as its other users know: the rest of it is read
+			  by others */
+	RVS_USE_LAST,  /* hardly: it goes before others do */
+};
 
-/* Bring the member into the cache, if that is possible. */
-void rvs_reader_load(struct rvs_reader *reader, const char *id, uint32_t volume,
-		     uint32_t number);
+/* Accepts what holds nothing. */
+void rvs_reader_release(struct rvs_reader *reader, struct rvs_held *held,
+			enum rvs_use use);
+
+/*
+ * To have a member loaded later on.  NULL when it is in the cache or will come
+ * there anyway (or for want of memory); else rvs_reader_fulfil() must follow,
+ * which loads it, unless somebody wanted it meanwhile, and did.
+ */
+struct rvs_slot *rvs_reader_promise(struct rvs_reader *reader, uint32_t volume,
+				    uint32_t number);
+void rvs_reader_fulfil(struct rvs_reader *reader, const char *id,
+		       struct rvs_slot *promised);
 
 /* An empty buffer with room for @len bytes, or with none; it goes back. */
 struct rvs_buf rvs_reader_lend(struct rvs_reader *reader, size_t len);
@@ -64,9 +78,5 @@ void rvs_reader_take_back(struct rvs_reader *reader, struct rvs_buf *buf);
 
 /* Drop what nobody is using from the cache. */
 void rvs_reader_forget(struct rvs_reader *reader);
-
-/* Whether the member is in the cache, or on its way into it. */
-bool rvs_reader_has(struct rvs_reader *reader, uint32_t volume,
-		    uint32_t number);
 
 #endif

@@ -703,7 +703,11 @@ static bool is_done(const struct holding *h, const struct grip *g)
 
 static void let_go(struct holding *h, struct grip *g)
 {
-	rvs_reader_release(h->reader, &g->held, is_done(h, g));
+	enum rvs_use use = h->in_order ? RVS_USE_PART : RVS_USE_AGAIN;
+
+	if (is_done(h, g))
+		use = RVS_USE_LAST;
+	rvs_reader_release(h->reader, &g->held, use);
 }
 
 static void holding_done(struct holding *h)

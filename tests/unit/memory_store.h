@@ -167,7 +167,7 @@ static inline int copy_member(struct memory_store *s, const char *id,
 	r = rvs_held_check(&held, len, offset, damage, err);
 	if (r == 0 && len > 0)
 		memcpy(bytes, held.bytes + offset, len);
-	rvs_reader_release(s->store.reader, &held, false);
+	rvs_reader_release(s->store.reader, &held, RVS_USE_AGAIN);
 	return r;
 }
 

@@ -174,6 +174,72 @@ static void test_a_failed_read_is_tried_again(void **state)
 	expect_member(s, 1);
 }
 
+static struct rvs_slot *promise(struct memory_store *s, uint32_t number)
+{
+	struct rvs_error err = RVS_ERROR_INIT;
+	uint32_t volume;
+
+	memory_ok(rvs_volumes_slot(s->store.volumes, ID, &volume, &err), err);
+	return rvs_reader_promise(s->store.reader, volume, number);
+}
+
+static void test_a_promise_is_kept(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store(128 << 20);
+	struct rvs_slot *promised = promise(s, 3);
+
+	assert_non_null(promised);
+	assert_null(promise(s, 3)); /* on its way */
+	rvs_reader_fulfil(s->store.reader, ID, promised);
+	assert_int_equal(reads_of(s, 3), 0);
+	assert_null(promise(s, 3)); /* there */
+}
+
+static void test_who_wants_a_promised_member_need_not_wait(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store(128 << 20);
+	struct rvs_slot *promised = promise(s, 3);
+	unsigned before;
+
+	assert_true(reads_of(s, 3) > 0);
+	before = s->memory->reads;
+	rvs_reader_fulfil(s->store.reader, ID, promised);
+	assert_int_equal(s->memory->reads, before);
+}
+
+static void test_a_promise_overtaken_loads_nothing_again(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store(1); /* no room for what is idle */
+	struct rvs_slot *promised = promise(s, 3);
+	unsigned before;
+
+	expect_member(s, 3);
+	before = s->memory->reads;
+	rvs_reader_fulfil(s->store.reader, ID, promised);
+	assert_int_equal(s->memory->reads, before);
+	assert_true(reads_of(s, 3) > 0);
+}
+
+static void test_a_promise_of_a_damaged_member_fails_its_reader(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_store(128 << 20);
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct rvs_buf *stream = memory_buf(s->memory, KEY "/a.gz");
+	struct rvs_slot *promised = promise(s, MEMBERS - 1);
+	uint8_t byte;
+
+	stream->bytes[stream->len - 6] ^= 1;
+	rvs_reader_fulfil(s->store.reader, ID, promised);
+	assert_int_equal(copy(s, MEMBERS - 1, &byte, 1, 0, NULL, &err),
+			 RVS_ERR_CORRUPT);
+	stream->bytes[stream->len - 6] ^= 1;
+	expect_member(s, MEMBERS - 1);
+}
+
 /* The damage names the member, as with any other. */
 static void test_what_reaches_beyond_a_member_is_corrupt(void **state)
 {
@@ -218,6 +284,11 @@ int main(void)
 		cmocka_unit_test(test_threads_share_a_cache_without_room),
 		cmocka_unit_test(test_damage_is_told_each_time_and_not_kept),
 		cmocka_unit_test(test_a_failed_read_is_tried_again),
+		cmocka_unit_test(test_a_promise_is_kept),
+		cmocka_unit_test(test_who_wants_a_promised_member_need_not_wait),
+		cmocka_unit_test(test_a_promise_overtaken_loads_nothing_again),
+		cmocka_unit_test(
+			test_a_promise_of_a_damaged_member_fails_its_reader),
 		cmocka_unit_test(test_what_reaches_beyond_a_member_is_corrupt),
 	};
 
