@@ -368,6 +368,16 @@ int rvs_volume_get(struct rvs_volumes *volumes, const char *id,
 
 /* ---- members ---- */
 
+bool rvs_volume_is_loaded(struct rvs_volumes *volumes, const char *id)
+{
+	bool loaded;
+
+	(void)pthread_mutex_lock(&volumes->mutex);
+	loaded = find_loaded(volumes, id) != NULL;
+	(void)pthread_mutex_unlock(&volumes->mutex);
+	return loaded;
+}
+
 uint32_t rvs_volume_member_len(struct rvs_volumes *volumes, const char *id,
 			       uint32_t number)
 {

@@ -10,6 +10,7 @@
 #ifndef RVS_VOLUME_H
 #define RVS_VOLUME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rvs/tree.h>
@@ -47,6 +48,9 @@ void rvs_volume_cleanup(struct rvs_volume **volume);
 
 const char *rvs_volume_id(const struct rvs_volume *volume);
 const struct rvs_members *rvs_volume_members(const struct rvs_volume *volume);
+
+/* Whether the volume of @id is loaded, so that its use reads no index. */
+bool rvs_volume_is_loaded(struct rvs_volumes *volumes, const char *id);
 
 /* How many plain bytes the member @number of @id has by the index, if that is
  * loaded; else 0. */

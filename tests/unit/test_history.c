@@ -6,6 +6,11 @@
 #include <rvs/history.h>
 #include <rvs/tree.h>
 
+#include <stdatomic.h>
+
+#include "store/backend.h"
+#include "store/store.h"
+
 #define HISTORY \
 	RVS_CLEANUP(rvs_history_done) struct rvs_history history = { .index = 0 }
 #define STORE \
@@ -284,6 +289,52 @@ static void test_many_names(void **state)
 	assert_int_equal(history.name_count, FOLDERS);
 }
 
+/* ---- what a search reads ---- */
+
+static const struct rvs_backend_ops *real_ops;
+static atomic_uint reads; /* since count_reads() */
+
+static ssize_t counted_read(struct rvs_object *object, void *bytes, size_t len,
+			    uint64_t offset, struct rvs_error *err)
+{
+	atomic_fetch_add(&reads, 1);
+	return real_ops->read(object, bytes, len, offset, err);
+}
+
+static void count_reads(struct rvs_store *store, struct rvs_backend_ops *ops)
+{
+	real_ops = store->backend->ops;
+	*ops = *real_ops;
+	ops->read = counted_read;
+	store->backend->ops = ops;
+	atomic_store(&reads, 0);
+}
+
+/* Of manifests that were read before: each root, and each segment once. */
+static void test_nothing_is_read_twice_once_all_is_loaded(void **state)
+{
+	enum { SNAPSHOTS = 6 };
+	STORE;
+	HISTORY;
+	struct rvs_backend_ops ops;
+	unsigned i, all;
+
+	for (i = 0; i < SNAPSHOTS; i++) {
+		write_random("source/file", 30, i);
+		snap_only(store, NULL);
+	}
+	close_store(&store);
+	store = open_store();
+	count_reads(store, &ops);
+	find(store, "file", &history);
+	all = atomic_exchange(&reads, 0);
+	find(store, "file", &history);
+	store->backend->ops = real_ops;
+	assert_int_equal(history.version_count, SNAPSHOTS);
+	assert_int_equal(atomic_load(&reads), 2 * SNAPSHOTS);
+	assert_true(all > 2 * SNAPSHOTS);
+}
+
 static void test_damaged_manifest_is_left_out(void **state)
 {
 	STORE;
@@ -321,6 +372,7 @@ int main(void)
 		sandbox_test(
 			test_sources_that_take_turns_have_versions_of_their_own),
 		sandbox_test(test_many_names),
+		sandbox_test(test_nothing_is_read_twice_once_all_is_loaded),
 		sandbox_test(test_damaged_manifest_is_left_out),
 	};
 
