@@ -449,16 +449,15 @@ static int prune(struct task *task, struct rvs_error *err)
 {
 	CLEANUP(rvs_policy_done) struct rvs_policy policy = { .last = 0 };
 	bool dry_run = control_flag(&task->request, "dry-run");
+	struct rvs_monitor monitor = job_monitor(task->job);
 	uint64_t deleted = 0;
 	int r;
 
 	r = policy_of(task, &policy, err);
-	if (r == 0)
-		r = check_cancelled(task, err);
 	if (r < 0)
 		return r;
 	task->details = json_array();
-	r = rvs_prune(task->commands->context.store, &policy, dry_run,
+	r = rvs_prune(task->commands->context.store, &policy, dry_run, &monitor,
 		      on_verdict, task, &deleted, err);
 	task->details = json_pack("{s:o}", "snapshots", task->details);
 	task->result = json_pack("{s:I, s:b}", "deleted", (json_int_t)deleted,

@@ -63,6 +63,20 @@ static int find_policy(struct rvs_store *store, const struct keep *keep,
 	return r;
 }
 
+static int prune_watched(struct rvs_store *store,
+			 const struct rvs_policy *policy, bool dry_run,
+			 json_t *array, uint64_t *ret_deleted,
+			 struct rvs_error *err)
+{
+	struct progress progress;
+	struct rvs_monitor monitor = begin_progress(&progress, "prune");
+	int r = rvs_prune(store, policy, dry_run, &monitor, on_verdict, array,
+			  ret_deleted, err);
+
+	end_progress(&progress);
+	return r;
+}
+
 static int prune(const char *path, const struct keep *keep, bool dry_run,
 		 bool json)
 {
@@ -74,8 +88,8 @@ static int prune(const char *path, const struct keep *keep, bool dry_run,
 	struct rvs_store *store = open_store(path, &code);
 
 	if (store && (find_policy(store, keep, &policy, &err) < 0 ||
-		      rvs_prune(store, &policy, dry_run, on_verdict, array,
-				&deleted, &err) < 0))
+		      prune_watched(store, &policy, dry_run, array, &deleted,
+				    &err) < 0))
 		code = report_error(&err);
 	rvs_policy_done(&policy);
 	rvs_store_close(store);

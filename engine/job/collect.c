@@ -165,7 +165,8 @@ int rvs_collect(struct rvs_store *store, bool dry_run, bool wait,
 	return r;
 }
 
-int rvs_collect_soon(struct rvs_store *store, struct rvs_error *err)
+int rvs_collect_soon(struct rvs_store *store, const struct rvs_monitor *monitor,
+		     struct rvs_error *err)
 {
 	struct rvs_backend *backend = store->backend;
 	/* Word first: whoever holds the lock may be about to end.  A full disk
@@ -175,7 +176,10 @@ int rvs_collect_soon(struct rvs_store *store, struct rvs_error *err)
 
 	if (asked < 0 && asked != RVS_ERR_NO_SPACE)
 		return asked;
-	r = rvs_collect(store, false, false, NULL, NULL, err);
+	/* It looks at the whole store before it looks whether to stop. */
+	if (monitor && monitor->cancelled && monitor->cancelled(monitor->arg))
+		return rvs_error_set(err, RVS_ERR_INTERRUPTED, "interrupted");
+	r = rvs_collect(store, false, false, monitor, NULL, err);
 	return r == RVS_ERR_BUSY ? asked : r;
 }
 

@@ -14,31 +14,38 @@
 
 static int retire_others(struct rvs_store *store,
 			 const struct rvs_snapshot_list *list,
-			 const struct rvs_keep *keeps, struct rvs_error *err)
+			 const struct rvs_keep *keeps,
+			 const struct rvs_monitor *monitor,
+			 uint64_t *ret_deleted, struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_cleanup_free)
 	const char **ids = calloc(list->count, sizeof(*ids));
 	struct rvs_retire_options options = { .ids = ids,
-					      .spare_pinned = true };
+					      .spare_pinned = true,
+					      .monitor = monitor };
 	size_t i, retired;
+	int r;
 
 	if (!ids)
 		return rvs_error_no_memory(err);
 	for (i = 0; i < list->count; i++)
 		if (!keeps[i].keep)
 			ids[options.count++] = list->items[i].id;
-	return rvs_retire(store, &options, &retired, err);
+	r = rvs_retire(store, &options, &retired, err);
+	*ret_deleted = retired;
+	return r;
 }
 
 int rvs_prune_at(struct rvs_store *store, const struct rvs_policy *policy,
 		 struct timespec now, bool dry_run,
+		 const struct rvs_monitor *monitor,
 		 void (*judged)(void *arg, const struct rvs_verdict *verdict),
 		 void *arg, uint64_t *ret_deleted, struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_snapshot_list_done)
 	struct rvs_snapshot_list list = { NULL, 0 };
 	RVS_CLEANUP(rvs_cleanup_free) struct rvs_keep *keeps = NULL;
-	uint64_t going = 0;
+	uint64_t deleted = 0;
 	size_t i;
 	int r;
 
@@ -58,25 +65,25 @@ int rvs_prune_at(struct rvs_store *store, const struct rvs_policy *policy,
 						     keeps[i].keep,
 						     keeps[i].reasons };
 
-		going += !keeps[i].keep;
+		deleted += !keeps[i].keep;
 		if (judged)
 			judged(arg, &verdict);
 	}
+	if (!dry_run && deleted > 0)
+		r = retire_others(store, &list, keeps, monitor, &deleted, err);
 	if (ret_deleted)
-		*ret_deleted = going;
-	if (dry_run || going == 0)
-		return 0;
-	return retire_others(store, &list, keeps, err);
+		*ret_deleted = deleted;
+	return r;
 }
 
 int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
-	      bool dry_run,
+	      bool dry_run, const struct rvs_monitor *monitor,
 	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
 	      void *arg, uint64_t *ret_deleted, struct rvs_error *err)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return rvs_prune_at(store, policy, now, dry_run, judged, arg,
-			    ret_deleted, err);
+	return rvs_prune_at(store, policy, now, dry_run, monitor, judged,
+			    arg, ret_deleted, err);
 }

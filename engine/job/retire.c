@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rvs/job.h>
+
 #include "base/cleanup.h"
 #include "collect.h"
 #include "store/records.h"
@@ -38,6 +40,12 @@ static int remove_record(struct rvs_store *store,
 	return 0;
 }
 
+static bool is_cancelled(const struct rvs_monitor *monitor)
+{
+	return monitor && monitor->cancelled &&
+	       monitor->cancelled(monitor->arg);
+}
+
 static int remove_records(struct rvs_store *store,
 			  const struct rvs_retire_options *options,
 			  size_t *retired, struct rvs_error *err)
@@ -45,10 +53,14 @@ static int remove_records(struct rvs_store *store,
 	RVS_CLEANUP(rvs_snapshot_list_done)
 	struct rvs_snapshot_list list = { NULL, 0 };
 	int r = rvs_snapshot_list(store, &list, NULL, NULL, err);
+	bool cancelled = false;
 	ssize_t place;
 	size_t i;
 
 	for (i = 0; i < options->count && r == 0; i++) {
+		cancelled = is_cancelled(options->monitor);
+		if (cancelled)
+			break;
 		place = place_of(&list, options->ids[i]);
 		if (place < 0 || (options->spare_pinned &&
 				  list.items[place].pinned))
@@ -57,7 +69,11 @@ static int remove_records(struct rvs_store *store,
 		*retired += r == 0;
 	}
 	/* Their labels go too, which also tells mounts that the list changed. */
-	return r < 0 ? r : rvs_records_save(store->records, &list, err);
+	if (r == 0 && *retired > 0)
+		r = rvs_records_save(store->records, &list, err);
+	if (r == 0 && cancelled)
+		r = rvs_error_set(err, RVS_ERR_INTERRUPTED, "interrupted");
+	return r;
 }
 
 static int remove_listed(struct rvs_store *store,
@@ -78,20 +94,22 @@ int rvs_retire(struct rvs_store *store,
 	       const struct rvs_retire_options *options, size_t *ret_retired,
 	       struct rvs_error *err)
 {
+	const struct rvs_monitor *monitor = options->monitor;
 	int r;
 
 	*ret_retired = 0;
 	r = remove_listed(store, options, ret_retired, err);
-	if (r == RVS_ERR_NO_SPACE && rvs_collect_soon(store, NULL) == 0)
+	if (r == RVS_ERR_NO_SPACE &&
+	    rvs_collect_soon(store, monitor, NULL) == 0)
 		r = remove_listed(store, options, ret_retired, err);
-	if (r < 0)
-		return *ret_retired ? rvs_error_context(err,
-							"%zu deleted, but",
-							*ret_retired) :
-				      r;
 	if (*ret_retired == 0)
-		return 0;
-	r = rvs_collect_soon(store, err);
+		return r;
+	if (r == RVS_ERR_INTERRUPTED)
+		(void)rvs_collect_soon(store, monitor, NULL); /* the word */
+	if (r < 0)
+		return rvs_error_context(err, "%zu deleted, but",
+					 *ret_retired);
+	r = rvs_collect_soon(store, monitor, err);
 	return r < 0 ? rvs_error_context(err, "%zu deleted, their space not "
 					      "freed yet",
 					 *ret_retired) :

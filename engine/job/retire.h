@@ -10,18 +10,22 @@
 
 #include "base/error.h"
 
+struct rvs_monitor;
 struct rvs_store;
 
 struct rvs_retire_options {
 	const char *const *ids; /* whole ones */
 	size_t count;
 	bool spare_pinned; /* pinned since they were chosen, too */
+	const struct rvs_monitor *monitor; /* may be NULL */
 };
 
 /*
  * Delete the snapshots, or those of them that are still there.  A full disk is
  * no obstacle: where labels.json cannot be replaced, room is made first.
- * *ret_retired counts what is gone by this, on failure too.
+ * RVS_ERR_INTERRUPTED between two of them, or while their space is freed, which
+ * the next writer then does.  *ret_retired counts what is gone by this, on
+ * failure too.
  */
 int rvs_retire(struct rvs_store *store,
 	       const struct rvs_retire_options *options, size_t *ret_retired,

@@ -191,8 +191,8 @@ static int prune(struct ticking *t)
 	if (r < 0)
 		return rvs_error_context(t->err, "store.json: policy");
 	r = rvs_prune_at(t->store, &policy, (struct timespec){ t->now, 0 },
-			 false, t->options->judged, t->options->arg,
-			 &t->result->pruned, t->err);
+			 false, &t->options->monitor, t->options->judged,
+			 t->options->arg, &t->result->pruned, t->err);
 	return r < 0 ? rvs_error_context(t->err, "the snapshot is made, but "
 					 "not all were pruned") :
 		       0;

@@ -403,6 +403,44 @@ no_rest() {
   ((interrupted >= 3)) || fail "only $interrupted were interrupted"
 }
 
+@test "prune, interrupted, ends with 130 between two snapshots; the next writer frees what went" {
+  local name left
+  mkdir "$src"
+  ruvsnap init "$store" --source "$src"
+  for name in {1..6}; do
+    random_bytes 300000 "$name" >"$src/a"
+    ruvsnap create "$store" "s$name" -q
+  done
+  interrupted_at unlinkat 2 prune "$store" --keep-last 1
+  assert_equal "$status" "$EXIT_INTERRUPTED"
+  assert_has "$output" '2 deleted, but: interrupted'
+  assert_equal "$(names_of "$store" | xargs)" 's3 s4 s5 s6'
+  no_rest
+  expect 0 ruvsnap verify "$store"
+  left=$(find "$store" -mindepth 1 -maxdepth 1 -name 'snapshot-*' | wc -l)
+  assert_equal "$left" 6
+  expect 0 ruvsnap create "$store" s7
+  left=$(find "$store" -mindepth 1 -maxdepth 1 -name 'snapshot-*' | wc -l)
+  assert_equal "$left" 5
+  expect 0 ruvsnap prune "$store" --keep-last 1
+  assert_equal "$(names_of "$store")" s7
+  # When it comes while space is freed, all are deleted by then.
+  random_bytes 300000 8 >"$src/a"
+  ruvsnap create "$store" s8 -q
+  interrupted_at openat "$(opens_before_freed)" prune "$store" --keep-last 1
+  assert_equal "$status" "$EXIT_INTERRUPTED"
+  assert_has "$output" '1 deleted, their space not freed yet: interrupted'
+  assert_equal "$(names_of "$store")" s8
+  expect 0 ruvsnap verify "$store"
+}
+
+# opens_before_freed: which openat(2) of a prune of a copy is the word's.
+opens_before_freed() {
+  cp -a "$store" "${store}.tried"
+  strace -f -qq -e trace=openat -o "$BATS_TEST_TMPDIR/opens" "$RUVSNAP" prune "${store}.tried" --keep-last 1 >/dev/null
+  grep -n '"\.collect"' "$BATS_TEST_TMPDIR/opens" | head -n 1 | cut -d : -f 1
+}
+
 # --- mount ---------------------------------------------------------------------------
 
 @test "mount runs ruvsnapfs, found beside it or on PATH" {

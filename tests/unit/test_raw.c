@@ -169,7 +169,8 @@ static void test_increments_are_composed(void **state)
 	/* And when the others are gone, and what only they used. */
 	while (i-- > 1)
 		expect_ok(rvs_prune(store, &(struct rvs_policy){ .last = i },
-				    false, NULL, NULL, NULL, &err), err);
+				    false, NULL, NULL, NULL, NULL, &err),
+			  err);
 	copy_raw(store, last.id, "alone", 1 << 20);
 	assert_int_equal(system("diff -r raw alone"), 0);
 	rvs_snapshot_done(&last);

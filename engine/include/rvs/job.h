@@ -171,11 +171,14 @@ struct rvs_verdict {
 /*
  * Delete what @policy does not keep; pinned snapshots stay.  Each snapshot,
  * oldest first, is told to @judged (may be NULL) before anything is deleted.
- * With @dry_run nothing is.  RVS_ERR_USAGE for a policy without a rule.
- * *ret_deleted (may be NULL) counts what went, or would.
+ * With @dry_run nothing is.  RVS_ERR_USAGE for a policy without a rule;
+ * RVS_ERR_INTERRUPTED, between two snapshots or while their space is freed: what
+ * went by then stays deleted, and the next writer frees its space.  @monitor may
+ * be NULL.  *ret_deleted (may be NULL) counts what went, on failure too, or would
+ * go.
  */
 int rvs_prune(struct rvs_store *store, const struct rvs_policy *policy,
-	      bool dry_run,
+	      bool dry_run, const struct rvs_monitor *monitor,
 	      void (*judged)(void *arg, const struct rvs_verdict *verdict),
 	      void *arg, uint64_t *ret_deleted, struct rvs_error *err);
 
