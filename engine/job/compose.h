@@ -1,11 +1,12 @@
 /*
  * Compose: an incremental snapshot as the full one that it amounts to.
  *
- * The objects of the full snapshot's directory are laid out from manifest and
- * indexes alone, so that their sizes are known before any data is read; their
- * bytes are made as they are read, each member proved, and are the same each
- * time.  FORMAT.md, "Composed snapshots", says what goes where.  Threads may
- * share a composition.
+ * Its streams are laid out from manifest and indexes alone (layout.h), so that
+ * sizes are known before any data is read; their bytes are made as they are
+ * read (assembly.h), each member proved, and are the same each time.  What is
+ * made here stands behind the streams: manifest, index, record, checksums.
+ * FORMAT.md, "Composed snapshots", says what goes where.  Threads may share a
+ * composition.
  */
 #ifndef RVS_COMPOSE_H
 #define RVS_COMPOSE_H
