@@ -6,6 +6,8 @@
 
 enum { FIRST_CAPACITY = 256, VARINT_BITS = 7 };
 
+#define HIGH_BITS 0x8080808080808080u
+
 void rvs_buf_done(struct rvs_buf *buf)
 {
 	free(buf->bytes);
@@ -35,7 +37,7 @@ uint8_t *rvs_buf_reserve(struct rvs_buf *buf, size_t extra)
 	return buf->bytes + buf->len;
 }
 
-void rvs_buf_put(struct rvs_buf *buf, const void *bytes, size_t len)
+void rvs_buf_put_slowly(struct rvs_buf *buf, const void *bytes, size_t len)
 {
 	uint8_t *end = rvs_buf_reserve(buf, len);
 
@@ -136,25 +138,71 @@ uint64_t rvs_cursor_u64(struct rvs_cursor *cursor)
 	return le64toh(value);
 }
 
-uint64_t rvs_cursor_long_varint(struct rvs_cursor *cursor)
+/* The low seven bits of each byte, put together. */
+static uint64_t pack_sevens(uint64_t x)
 {
+	x = (x & 0x007f007f007f007f) | (x & 0x7f007f007f007f00) >> 1;
+	x = (x & 0x00003fff00003fff) | (x & 0x3fff00003fff0000) >> 2;
+	return (x & 0x000000000fffffff) | (x & 0x0fffffff00000000) >> 4;
+}
+
+/* The varint at @at, of two to eight bytes, of which all eight can be read; its
+ * length, or 0 when it is another. */
+static unsigned read_word(const uint8_t *at, uint64_t *ret)
+{
+	uint64_t word, ends;
+	unsigned bits;
+
+	memcpy(&word, at, sizeof(word));
+	word = le64toh(word);
+	ends = ~word & HIGH_BITS;
+	if (!ends)
+		return 0;
+	bits = (unsigned)__builtin_ctzll(ends) + 1;
+	word &= UINT64_MAX >> (64 - bits);
+	/* A last byte of 0 makes it longer than it need be. */
+	if (bits == 8 || !(word >> (bits - 8)))
+		return 0;
+	*ret = pack_sevens(word);
+	return bits / 8;
+}
+
+static uint64_t read_bytes(struct rvs_cursor *cursor)
+{
+	const uint8_t *at = cursor->at;
 	uint64_t value = 0;
 	unsigned shift;
 
-	for (shift = 0; shift < 64; shift += VARINT_BITS) {
-		uint8_t byte = rvs_cursor_u8(cursor);
+	for (shift = 0; shift < 64 && at < cursor->end && !cursor->failed;
+	     shift += VARINT_BITS) {
+		uint8_t byte = *at++;
 
-		if (cursor->failed)
-			return 0;
 		/* The tenth byte holds the last bit alone. */
 		if (shift == 63 && byte > 1)
 			break;
 		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return value;
+		if (byte & 0x80)
+			continue;
+		if (byte == 0 && shift > 0)
+			break;
+		cursor->at = at;
+		return value;
 	}
 	cursor->failed = true;
 	return 0;
+}
+
+uint64_t rvs_cursor_long_varint(struct rvs_cursor *cursor)
+{
+	uint64_t value;
+	unsigned len = 0;
+
+	if (!cursor->failed && rvs_cursor_left(cursor) >= sizeof(value))
+		len = read_word(cursor->at, &value);
+	if (len == 0)
+		return read_bytes(cursor);
+	cursor->at += len;
+	return value;
 }
 
 int64_t rvs_cursor_signed(struct rvs_cursor *cursor)

@@ -10,20 +10,21 @@ void rvs_extents_done(struct rvs_extents *extents)
 	*extents = (struct rvs_extents)RVS_EXTENTS_INIT;
 }
 
-int rvs_extents_push(struct rvs_extents *extents,
-		     const struct rvs_extent *extent, struct rvs_error *err)
+int rvs_extents_reserve(struct rvs_extents *extents, size_t more,
+			struct rvs_error *err)
 {
-	if (extents->count == extents->capacity) {
-		size_t capacity = extents->capacity ? 2 * extents->capacity : 1;
-		struct rvs_extent *items = reallocarray(
-			extents->items, capacity, sizeof(*items));
+	size_t wanted = extents->count + more;
+	size_t capacity = 2 * extents->capacity;
+	struct rvs_extent *items;
 
-		if (!items)
-			return rvs_error_no_memory(err);
-		extents->items = items;
-		extents->capacity = capacity;
-	}
-	extents->items[extents->count++] = *extent;
+	if (wanted <= extents->capacity)
+		return 0;
+	capacity = capacity > wanted ? capacity : wanted;
+	items = reallocarray(extents->items, capacity, sizeof(*items));
+	if (!items)
+		return rvs_error_no_memory(err);
+	extents->items = items;
+	extents->capacity = capacity;
 	return 0;
 }
 

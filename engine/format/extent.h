@@ -39,9 +39,23 @@ void rvs_extents_done(struct rvs_extents *extents);
 int rvs_extents_add(struct rvs_extents *extents,
 		    const struct rvs_extent *extent, struct rvs_error *err);
 
+/* Make room for @more, all at once. */
+int rvs_extents_reserve(struct rvs_extents *extents, size_t more,
+			struct rvs_error *err);
+
 /* Append whether or not it continues its predecessor. */
-int rvs_extents_push(struct rvs_extents *extents,
-		     const struct rvs_extent *extent, struct rvs_error *err);
+static inline int rvs_extents_push(struct rvs_extents *extents,
+				   const struct rvs_extent *extent,
+				   struct rvs_error *err)
+{
+	int r = extents->count < extents->capacity ?
+			0 :
+			rvs_extents_reserve(extents, 1, err);
+
+	if (r == 0)
+		extents->items[extents->count++] = *extent;
+	return r;
+}
 
 /* Index of the extent that holds @offset, which must be below the end of the
  * file; @count must not be 0. */

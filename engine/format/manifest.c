@@ -306,6 +306,7 @@ int rvs_manifest_finish(struct rvs_manifest_writer *writer,
 struct rvs_manifest_reader {
 	struct rvs_manifest_input input;
 	struct rvs_cursor at;
+	const uint8_t *record; /* where the one being read begins */
 	uint32_t *volumes; /* the segment's table, as the caller's indices */
 	uint64_t volume_count;
 	struct rvs_extents extents; /* of the record being read */
@@ -423,18 +424,16 @@ static int open_directory(struct rvs_manifest_reader *reader,
 }
 
 /* Names ascend strictly, which also makes them unique. */
-static int check_name(struct rvs_manifest_reader *reader,
+static int check_name(struct rvs_manifest_reader *reader, size_t len,
 		      struct rvs_error *err)
 {
-	size_t len = strlen(reader->name);
-
 	if (reader->alone)
 		return 0;
 	if (reader->complete)
 		return corrupt(err, "it goes on behind its root");
 	if (reader->depth == 0)
 		return len == 0 ? 0 : corrupt(err, "its root has a name");
-	if (!rvs_name_is_safe(reader->name))
+	if (!rvs_component_is_safe(reader->name, len))
 		return corrupt(err, "a name is unsafe");
 	if (strcmp(last_name(reader), reader->name) >= 0)
 		return corrupt(err, "names do not ascend");
@@ -442,7 +441,8 @@ static int check_name(struct rvs_manifest_reader *reader,
 	return rvs_buf_check(&reader->last_names, err);
 }
 
-static int read_name(struct rvs_manifest_reader *reader, struct rvs_error *err)
+static int read_name(struct rvs_manifest_reader *reader, struct rvs_node *node,
+		     struct rvs_error *err)
 {
 	size_t len;
 	const uint8_t *bytes =
@@ -452,7 +452,17 @@ static int read_name(struct rvs_manifest_reader *reader, struct rvs_error *err)
 		return corrupt(err, "a name is cut or too long");
 	memcpy(reader->name, bytes, len);
 	reader->name[len] = '\0';
-	return check_name(reader, err);
+	node->name = reader->name;
+	node->name_len = len;
+	return check_name(reader, len, err);
+}
+
+/* The logical part of @node ends here. */
+static void end_logical(const struct rvs_manifest_reader *reader,
+			struct rvs_node *node)
+{
+	node->logical = reader->record;
+	node->logical_len = (size_t)(reader->at.at - reader->record);
 }
 
 static int read_target(struct rvs_manifest_reader *reader, size_t max,
@@ -588,16 +598,17 @@ static int check_covered(struct rvs_manifest_reader *reader,
 
 static int read_link(struct rvs_manifest_reader *reader, struct rvs_error *err)
 {
-	struct rvs_node node = { .name = reader->name, .hard_link = true };
+	struct rvs_node node = { .hard_link = true };
 	int r;
 
 	r = check_covered(reader, err);
 	if (r == 0)
-		r = read_name(reader, err);
+		r = read_name(reader, &node, err);
 	if (r == 0)
 		r = read_target(reader, RVS_LINK_PATH_MAX, err);
 	if (r < 0)
 		return r;
+	end_logical(reader, &node);
 	node.target = (const char *)reader->target.bytes;
 	if ((reader->depth == 0 && !reader->alone) ||
 	    !rvs_path_is_safe(node.target))
@@ -679,13 +690,13 @@ static int read_origin(struct rvs_manifest_reader *reader,
 
 static int read_node(struct rvs_manifest_reader *reader, struct rvs_error *err)
 {
-	struct rvs_node node = { .name = reader->name };
+	struct rvs_node node = { .mode = 0 };
 	struct rvs_cursor *at = &reader->at;
 	int r;
 
 	r = check_covered(reader, err);
 	if (r == 0)
-		r = read_name(reader, err);
+		r = read_name(reader, &node, err);
 	if (r < 0)
 		return r;
 	node.mode = read_u32(at);
@@ -699,6 +710,7 @@ static int read_node(struct rvs_manifest_reader *reader, struct rvs_error *err)
 	r = read_xattrs(reader, &node, err);
 	if (r == 0)
 		r = read_by_type(reader, &node, err);
+	end_logical(reader, &node);
 	if (r == 0)
 		r = read_origin(reader, &node, err);
 	if (r == 0 && S_ISDIR(node.mode) && !reader->alone)
@@ -751,6 +763,7 @@ int rvs_manifest_read(struct rvs_manifest_reader *reader, const void *bytes,
 		return corrupt(err, "a segment is not of this version");
 	r = read_volumes(reader, err);
 	while (r == 0 && rvs_cursor_left(&reader->at) > 0) {
+		reader->record = reader->at.at;
 		switch (rvs_cursor_u8(&reader->at)) {
 		case RECORD_END:
 			r = read_end(reader, err);

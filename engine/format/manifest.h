@@ -67,7 +67,12 @@ struct rvs_node {
 	struct rvs_vector_note vectors; /* of a regular file */
 	const struct rvs_extent *extents; /* of a regular file */
 	size_t extent_count;
-	uint64_t extent_end; /* where the last of them ends; read, not written */
+	/* What only a reader says. */
+	uint64_t extent_end; /* where the last of the extents ends */
+	size_t name_len;
+	const void *logical; /* the node's own rvs_node_put_logical(), as it
+				lies in the segment */
+	size_t logical_len;
 };
 
 /*

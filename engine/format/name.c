@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static bool component_is_safe(const char *name, size_t len)
+bool rvs_component_is_safe(const char *name, size_t len)
 {
 	if (len == 0 || len > RVS_FILE_NAME_MAX || memchr(name, '/', len))
 		return false;
@@ -12,7 +12,7 @@ static bool component_is_safe(const char *name, size_t len)
 
 bool rvs_name_is_safe(const char *name)
 {
-	return component_is_safe(name, strlen(name));
+	return rvs_component_is_safe(name, strlen(name));
 }
 
 bool rvs_path_is_safe(const char *path)
@@ -20,7 +20,7 @@ bool rvs_path_is_safe(const char *path)
 	for (;;) {
 		size_t len = strcspn(path, "/");
 
-		if (!component_is_safe(path, len))
+		if (!rvs_component_is_safe(path, len))
 			return false;
 		if (path[len] == '\0')
 			return true;

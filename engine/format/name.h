@@ -12,6 +12,9 @@
 /* One component: not empty, not "." or "..", no '/', at most 255 bytes. */
 bool rvs_name_is_safe(const char *name);
 
+/* The same for @len bytes that hold no NUL. */
+bool rvs_component_is_safe(const char *name, size_t len);
+
 /* Components joined by single slashes, each safe; relative. */
 bool rvs_path_is_safe(const char *path);
 

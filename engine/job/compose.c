@@ -333,7 +333,8 @@ int rvs_composition_new(struct rvs_store *store,
 	(void)pthread_cond_init(&c->ended, NULL);
 	r = rvs_snapshot_copy(record, &c->record, err);
 	if (r == 0)
-		r = rvs_tree_open(store, record->id, &c->tree, err);
+		r = rvs_tree_open_with_origins(store, record->id, &c->tree,
+					       err);
 	if (r == 0)
 		r = rvs_layout_init(&c->layout, store, c->tree, err);
 	if (r == 0)

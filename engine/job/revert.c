@@ -153,7 +153,7 @@ static int remove_source(struct reverting *r, const char *name, const char *id,
 {
 	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
 	struct removal removal = { .kept = false };
-	int status = rvs_tree_open(r->store, id, &tree, err);
+	int status = rvs_tree_open_with_origins(r->store, id, &tree, err);
 
 	if (status < 0)
 		return status;
@@ -344,7 +344,8 @@ static int prepare(struct reverting *r, const char *reference)
 				       r->err);
 
 	if (status == 0)
-		status = rvs_tree_open(r->store, r->snapshot.id, &tree, r->err);
+		status = rvs_tree_open_with_origins(
+			r->store, r->snapshot.id, &tree, r->err);
 	if (status < 0)
 		return status;
 	r->of_file = is_of_file(tree);

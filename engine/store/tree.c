@@ -9,14 +9,19 @@
 #include "ahead.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/pool.h"
 #include "format/digest.h"
 #include "reader.h"
+#include "segments.h"
 #include "store.h"
+#include "sum.h"
 #include "volume.h"
+#include "warm.h"
 
 enum {
 	CHUNK = 256 << 10,
-	HASHED = 16 << 10, /* bytes of the logical tree, at once */
+	FEW_SEGMENTS = 16, /* are loaded sooner than threads start */
+	WARMED = 16 << 10, /* entries whose memory is faulted in at once */
 };
 
 /* Memory for what never moves: names, targets, attributes. */
@@ -32,7 +37,7 @@ struct rvs_tree {
 	char id[RVS_ID_SIZE];
 	uint64_t number; /* tells the trees of a store apart: its id's slot */
 	struct rvs_entry *entries;
-	struct rvs_origin *origins; /* one an entry */
+	struct rvs_origin *origins; /* one an entry, or NULL */
 	uint32_t count;
 	uint32_t capacity;
 	uint32_t *children; /* indices, a directory's together, by name */
@@ -55,8 +60,11 @@ static void *arena_alloc(struct rvs_tree *tree, size_t len, size_t align)
 	size_t start = a ? (a->used + align - 1) & ~(align - 1) : 0;
 
 	if (!a || start + len > a->size) {
-		size_t size = len > CHUNK ? len : CHUNK;
+		/* A large tree's are larger, for fewer of them. */
+		size_t size = tree->arena_bytes / 4;
 
+		size = size > CHUNK ? size : CHUNK;
+		size = size > len ? size : len;
 		a = malloc(sizeof(*a) + size);
 		if (!a)
 			return NULL;
@@ -113,29 +121,86 @@ void rvs_tree_cleanup(struct rvs_tree **tree)
 struct loader {
 	struct rvs_tree *tree;
 	uint32_t directory; /* the innermost one open */
-	struct rvs_buf logical;
-	struct rvs_hasher *hasher;
+	bool origins;       /* are kept */
+	bool links;         /* there are hard links */
+	struct rvs_pool *pool; /* NULL for a small tree */
+	struct rvs_warm *warm; /* likewise */
+	uint32_t warmed;       /* entries that are */
+	struct rvs_sum *sum; /* of the logical tree */
+	struct rvs_buf end;  /* what that says at the end of a directory */
 };
 
-static int grow_entries(struct rvs_tree *tree, struct rvs_error *err)
+static void loader_done(struct loader *loader)
 {
-	uint32_t capacity = tree->capacity ? 2 * tree->capacity : 64;
+	rvs_sum_free(loader->sum);
+	rvs_warm_free(loader->warm);
+	rvs_pool_free(loader->pool);
+	rvs_buf_done(&loader->end);
+}
+
+static int resize_entries(struct loader *loader, uint32_t capacity,
+			  struct rvs_error *err)
+{
+	struct rvs_tree *tree = loader->tree;
 	struct rvs_entry *entries;
 	struct rvs_origin *origins;
 
-	if (tree->capacity > UINT32_MAX / 4)
-		return rvs_error_set(err, RVS_ERR_REFUSED,
-				     "the snapshot has too many entries");
+	if (loader->warm)
+		rvs_warm_wait(loader->warm);
 	entries = reallocarray(tree->entries, capacity, sizeof(*entries));
 	if (!entries)
 		return rvs_error_no_memory(err);
 	tree->entries = entries;
+	tree->capacity = capacity;
+	if (!loader->origins)
+		return 0;
 	origins = reallocarray(tree->origins, capacity, sizeof(*origins));
 	if (!origins)
 		return rvs_error_no_memory(err);
 	tree->origins = origins;
-	tree->capacity = capacity;
 	return 0;
+}
+
+static int grow_entries(struct loader *loader, struct rvs_error *err)
+{
+	uint32_t capacity = loader->tree->capacity;
+
+	if (capacity > UINT32_MAX / 4)
+		return rvs_error_set(err, RVS_ERR_REFUSED,
+				     "the snapshot has too many entries");
+	return resize_entries(loader, capacity ? 2 * capacity : 64, err);
+}
+
+/* Half of the time that a large tree took to load was page faults. */
+static void warm_entries(struct loader *loader)
+{
+	struct rvs_tree *tree = loader->tree;
+	uint32_t from = loader->warmed, count = tree->capacity - from;
+
+	if (from > tree->count + WARMED || count == 0)
+		return;
+	count = count < WARMED ? count : WARMED;
+	rvs_warm_ask(loader->warm, tree->entries + from,
+		     count * sizeof(*tree->entries));
+	if (tree->origins)
+		rvs_warm_ask(loader->warm, tree->origins + from,
+			     count * sizeof(*tree->origins));
+	loader->warmed += count;
+}
+
+/* What is not used of it is given back. */
+static int trim(struct loader *loader, struct rvs_error *err)
+{
+	struct rvs_extents *extents = &loader->tree->extents;
+	size_t capacity = extents->count ? extents->count : 1;
+	struct rvs_extent *items = reallocarray(extents->items, capacity,
+						sizeof(*items));
+
+	if (!items)
+		return rvs_error_no_memory(err);
+	extents->items = items;
+	extents->capacity = capacity;
+	return resize_entries(loader, loader->tree->count, err);
 }
 
 static int copy_xattrs(struct rvs_tree *tree, const struct rvs_node *node,
@@ -210,13 +275,17 @@ static void enter_directory(struct loader *loader, uint32_t index)
 	loader->directory = index;
 }
 
-static void hash_logical(struct loader *loader, size_t least)
+/* What of an entry lies elsewhere. */
+static int copy_parts(struct rvs_tree *tree, const struct rvs_node *node,
+		      struct rvs_entry *entry, struct rvs_error *err)
 {
-	if (loader->logical.len < least)
-		return;
-	rvs_hasher_add(loader->hasher, loader->logical.bytes,
-		       loader->logical.len);
-	loader->logical.len = 0;
+	entry->name = arena_copy(tree, node->name, node->name_len + 1, 1);
+	if (entry->name && node->target)
+		entry->target = arena_text(tree, node->target);
+	if (!entry->name || (node->target && !entry->target) ||
+	    copy_xattrs(tree, node, entry) < 0)
+		return rvs_error_no_memory(err);
+	return 0;
 }
 
 static int add_node(void *arg, const struct rvs_node *node,
@@ -224,32 +293,30 @@ static int add_node(void *arg, const struct rvs_node *node,
 {
 	struct loader *loader = arg;
 	struct rvs_tree *tree = loader->tree;
-	struct rvs_entry entry = { .parent = loader->directory };
-	int r;
+	struct rvs_entry *entry;
+	int r = 0;
 
-	rvs_node_put_logical(&loader->logical, node);
-	r = rvs_buf_check(&loader->logical, err);
-	if (r == 0 && tree->count == tree->capacity)
-		r = grow_entries(tree, err);
+	rvs_sum_add(loader->sum, node->logical, node->logical_len);
+	if (tree->count == tree->capacity)
+		r = grow_entries(loader, err);
 	if (r < 0)
 		return r;
-	hash_logical(loader, HASHED);
-	entry.name = arena_text(tree, node->name);
-	if (!entry.name)
-		return rvs_error_no_memory(err);
-	fill_entry(tree, node, &entry);
-	if (node->target) {
-		entry.target = arena_text(tree, node->target);
-		if (!entry.target)
-			return rvs_error_no_memory(err);
-	}
-	if (copy_xattrs(tree, node, &entry) < 0)
-		return rvs_error_no_memory(err);
+	if (loader->warm)
+		warm_entries(loader);
+	entry = &tree->entries[tree->count];
+	*entry = (struct rvs_entry){ .parent = loader->directory };
+	fill_entry(tree, node, entry);
+	r = copy_parts(tree, node, entry, err);
+	if (r < 0)
+		return r;
 	if (tree->count > 0)
 		tree->entries[loader->directory].child_count++;
-	tree->origins[tree->count] =
-		(struct rvs_origin){ node->ino, node->ctime, node->vectors };
-	tree->entries[tree->count++] = entry;
+	if (loader->origins)
+		tree->origins[tree->count] = (struct rvs_origin){
+			node->ino, node->ctime, node->vectors
+		};
+	tree->count++;
+	loader->links |= node->hard_link;
 	if (!node->hard_link && S_ISDIR(node->mode))
 		enter_directory(loader, tree->count - 1);
 	return add_extents(loader, node->extents, node->extent_count,
@@ -259,12 +326,11 @@ static int add_node(void *arg, const struct rvs_node *node,
 static int end_directory(void *arg, struct rvs_error *err)
 {
 	struct loader *loader = arg;
-	struct rvs_tree *tree = loader->tree;
 
-	rvs_node_put_end(&loader->logical);
-	hash_logical(loader, HASHED);
-	loader->directory = tree->entries[loader->directory].parent;
-	return rvs_buf_check(&loader->logical, err);
+	(void)err; /* nothing can fail */
+	rvs_sum_add(loader->sum, loader->end.bytes, loader->end.len);
+	loader->directory = loader->tree->entries[loader->directory].parent;
+	return 0;
 }
 
 static int add_volume(void *arg, const char *id, uint32_t *ret,
@@ -383,36 +449,41 @@ int rvs_tree_read_root(struct rvs_store *store, const char *id,
 					err);
 }
 
-static int read_nodes(struct loader *loader,
-		      struct rvs_manifest_reader *reader,
-		      struct rvs_buf *scratch, struct rvs_damage *damage,
-		      struct rvs_error *err)
+/* Threads for a manifest of many segments. */
+static int start(struct loader *loader, struct rvs_error *err)
 {
-	struct rvs_tree *tree = loader->tree;
-	RVS_CLEANUP(rvs_buf_done) struct rvs_buf plain = RVS_BUF_INIT;
-	size_t i;
+	const struct rvs_tree *tree = loader->tree;
+	int r = 0;
+
+	rvs_node_put_end(&loader->end);
+	r = rvs_buf_check(&loader->end, err);
+	if (r == 0 && tree->segment_count > FEW_SEGMENTS)
+		r = rvs_pool_new(tree->store->options.threads, &loader->pool,
+				 err);
+	if (r == 0)
+		r = rvs_sum_new(loader->pool, &loader->sum, err);
+	if (r == 0 && loader->pool)
+		r = rvs_warm_new(loader->pool, &loader->warm, err);
+	return r;
+}
+
+static int read_segments(struct rvs_manifest_reader *reader,
+			 struct rvs_segments *segments,
+			 struct rvs_damage *damage, struct rvs_error *err)
+{
+	const struct rvs_buf *plain;
 	int r;
 
-	for (i = 0; i < tree->segment_count; i++) {
-		const struct rvs_segment *s = &tree->segments[i];
-
-		r = rvs_volume_load(tree->store->volumes, s->id, s->member,
-				    false, scratch, &plain, damage, err);
-		if (r == 0)
-			r = rvs_manifest_read(reader, plain.bytes, plain.len,
-					      err);
+	while ((r = rvs_segments_next(segments, &plain, damage, err)) == 0) {
+		r = rvs_manifest_read(reader, plain->bytes, plain->len, err);
 		if (r < 0)
 			return r;
 	}
-	r = rvs_manifest_read_end(reader, err);
-	if (r < 0)
-		return r;
-	hash_logical(loader, 0);
-	return rvs_hasher_finish(loader->hasher, &tree->checksum, err);
+	return r < 0 ? r : rvs_manifest_read_end(reader, err);
 }
 
-static int load(struct loader *loader, struct rvs_damage *damage,
-		struct rvs_error *err)
+static int read_nodes(struct loader *loader, struct rvs_damage *damage,
+		      struct rvs_error *err)
 {
 	const struct rvs_manifest_input input = { .arg = loader,
 						  .node = add_node,
@@ -421,38 +492,51 @@ static int load(struct loader *loader, struct rvs_damage *damage,
 						  .volume = add_volume };
 	RVS_CLEANUP(rvs_manifest_reader_cleanup)
 	struct rvs_manifest_reader *reader = NULL;
-	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
+	RVS_CLEANUP(rvs_segments_cleanup) struct rvs_segments *segments = NULL;
 	struct rvs_tree *tree = loader->tree;
-	uint32_t slot = 0;
-	int r = rvs_hasher_new(&loader->hasher, err);
+	int r = rvs_manifest_reader_new(&input, &reader, err);
 
 	if (r == 0)
-		r = rvs_volumes_slot(tree->store->volumes, tree->id, &slot,
-				     err);
+		r = rvs_segments_new(tree->store->volumes, tree->segments,
+				     tree->segment_count, loader->pool,
+				     &segments, err);
+	if (r == 0)
+		r = read_segments(reader, segments, damage, err);
+	return r < 0 ? r : rvs_sum_finish(loader->sum, &tree->checksum, err);
+}
+
+static int load(struct loader *loader, struct rvs_damage *damage,
+		struct rvs_error *err)
+{
+	struct rvs_tree *tree = loader->tree;
+	uint32_t slot = 0;
+	int r = rvs_volumes_slot(tree->store->volumes, tree->id, &slot, err);
+
 	tree->number = slot;
-	if (r == 0)
-		r = rvs_manifest_reader_new(&input, &reader, err);
-	if (r == 0)
-		r = grow_entries(tree, err);
 	if (r == 0)
 		r = rvs_tree_read_root(tree->store, tree->id, &tree->segments,
 				       &tree->segment_count, damage, err);
 	if (r == 0)
-		r = read_nodes(loader, reader, &scratch, damage, err);
+		r = start(loader, err);
+	if (r == 0)
+		r = read_nodes(loader, damage, err);
+	if (r == 0)
+		r = trim(loader, err);
 	if (r == 0)
 		r = index_children(tree, err);
-	if (r == 0)
+	if (r == 0 && loader->links)
 		r = resolve_links(tree, err);
 	return r;
 }
 
-int rvs_tree_load(struct rvs_store *store, const char *id,
-		  struct rvs_tree **ret, struct rvs_damage *damage,
-		  struct rvs_error *err)
+static int load_tree(struct rvs_store *store, const char *id, bool origins,
+		     struct rvs_tree **ret, struct rvs_damage *damage,
+		     struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_tree_cleanup)
 	struct rvs_tree *tree = calloc(1, sizeof(*tree));
-	struct loader loader = { .tree = tree };
+	RVS_CLEANUP(loader_done)
+	struct loader loader = { .tree = tree, .origins = origins };
 	struct rvs_error own = RVS_ERROR_INIT;
 	int r;
 
@@ -464,16 +548,21 @@ int rvs_tree_load(struct rvs_store *store, const char *id,
 	tree->store = store;
 	(void)snprintf(tree->id, sizeof(tree->id), "%s", id);
 	r = load(&loader, damage, err);
-	rvs_hasher_free(loader.hasher);
-	rvs_buf_done(&loader.logical);
 	if (r < 0)
 		return rvs_error_context(err, "snapshot %s", id);
 	*ret = rvs_take(tree);
 	return 0;
 }
 
-int rvs_tree_open(struct rvs_store *store, const char *id,
-		  struct rvs_tree **ret, struct rvs_error *err)
+int rvs_tree_load(struct rvs_store *store, const char *id,
+		  struct rvs_tree **ret, struct rvs_damage *damage,
+		  struct rvs_error *err)
+{
+	return load_tree(store, id, true, ret, damage, err);
+}
+
+/* 0 when the snapshot was not deleted. */
+static int probe(struct rvs_store *store, const char *id, struct rvs_error *err)
 {
 	char key[RVS_KEY_SIZE];
 	int r;
@@ -481,10 +570,25 @@ int rvs_tree_open(struct rvs_store *store, const char *id,
 	(void)snprintf(key, sizeof(key),
 		       RVS_SNAPSHOT_PREFIX "%s/" RVS_METADATA_NAME, id);
 	r = store->backend->ops->probe(store->backend, key, err);
-	if (r > 0)
-		return rvs_error_set(err, RVS_ERR_NOT_FOUND,
-				     "there is no snapshot %s", id);
-	return r < 0 ? r : rvs_tree_load(store, id, ret, NULL, err);
+	return r > 0 ? rvs_error_set(err, RVS_ERR_NOT_FOUND,
+				     "there is no snapshot %s", id) :
+		       r;
+}
+
+int rvs_tree_open(struct rvs_store *store, const char *id,
+		  struct rvs_tree **ret, struct rvs_error *err)
+{
+	int r = probe(store, id, err);
+
+	return r < 0 ? r : load_tree(store, id, false, ret, NULL, err);
+}
+
+int rvs_tree_open_with_origins(struct rvs_store *store, const char *id,
+			       struct rvs_tree **ret, struct rvs_error *err)
+{
+	int r = probe(store, id, err);
+
+	return r < 0 ? r : load_tree(store, id, true, ret, NULL, err);
 }
 
 /* ---- looking at one ---- */
@@ -503,7 +607,8 @@ size_t rvs_tree_memory(const struct rvs_tree *tree)
 {
 	return sizeof(*tree) + tree->arena_bytes +
 	       tree->capacity *
-		       (sizeof(*tree->entries) + sizeof(*tree->origins)) +
+		       (sizeof(*tree->entries) +
+			(tree->origins ? sizeof(*tree->origins) : 0)) +
 	       tree->count * sizeof(*tree->children) +
 	       tree->extents.capacity * sizeof(*tree->extents.items) +
 	       tree->volume_count * (RVS_ID_SIZE + sizeof(*tree->slots)) +

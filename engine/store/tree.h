@@ -18,7 +18,8 @@ const struct rvs_extent *rvs_tree_extents(const struct rvs_tree *tree,
 uint32_t rvs_tree_volume_count(const struct rvs_tree *tree);
 const char *rvs_tree_volume(const struct rvs_tree *tree, uint32_t volume);
 
-/* How the source looked when the entry was taken. */
+/* How the source looked when the entry was taken; kept by a tree that was
+ * loaded with origins. */
 struct rvs_origin {
 	uint64_t ino;
 	struct timespec ctime;
@@ -45,8 +46,12 @@ ssize_t rvs_tree_peek(struct rvs_tree *tree, const struct rvs_entry *file,
 /* SHA-256 of the logical tree, computed as it was loaded. */
 const struct rvs_digest *rvs_tree_checksum(const struct rvs_tree *tree);
 
-/* As rvs_tree_open(), for any snapshot whose data is there, deleted or not;
- * @damage (may be NULL) says what was damaged. */
+/* As rvs_tree_open(), with origins. */
+int rvs_tree_open_with_origins(struct rvs_store *store, const char *id,
+			       struct rvs_tree **ret, struct rvs_error *err);
+
+/* The same for any snapshot whose data is there, deleted or not; @damage (may
+ * be NULL) says what was damaged. */
 int rvs_tree_load(struct rvs_store *store, const char *id,
 		  struct rvs_tree **ret, struct rvs_damage *damage,
 		  struct rvs_error *err);

@@ -41,6 +41,16 @@ static void check_extents(const struct told *told,
 	}
 }
 
+/* The bytes that the checksum covers are those that would be written. */
+static void check_logical(const struct rvs_node *node)
+{
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf again = RVS_BUF_INIT;
+
+	rvs_node_put_logical(&again, node);
+	assert(again.len == node->logical_len);
+	assert(memcmp(again.bytes, node->logical, again.len) == 0);
+}
+
 static int on_node(void *arg, const struct rvs_node *node,
 		   struct rvs_error *err)
 {
@@ -50,6 +60,8 @@ static int on_node(void *arg, const struct rvs_node *node,
 	(void)err;
 	assert(told->alone || rvs_name_is_safe(node->name) ||
 	       (told->depth == 0 && !*node->name));
+	assert(node->name_len == strlen(node->name));
+	check_logical(node);
 	if (node->hard_link) {
 		assert(rvs_path_is_safe(node->target));
 		told->regular = false;
@@ -122,7 +134,6 @@ static void read_segment(const uint8_t *data, size_t size, bool alone)
 		assert(told.depth == 0);
 }
 
-/* A root that is read is written again the same, but for longer varints. */
 static void read_root(const uint8_t *data, size_t size)
 {
 	RVS_CLEANUP(rvs_cleanup_free) struct rvs_segment *segments = NULL;

@@ -53,6 +53,7 @@ static void test_malformed_varints_fail(void **state)
 	static const uint8_t large[] = { 0xff, 0xff, 0xff, 0xff, 0xff,
 					 0xff, 0xff, 0xff, 0xff, 0x02 };
 	static const uint8_t cut[] = { 0x80, 0x80 };
+	static const uint8_t longer[] = { 0x85, 0x80, 0x00 };
 	struct rvs_cursor at = rvs_cursor_of(endless, sizeof(endless));
 
 	assert_int_equal(rvs_cursor_varint(&at), 0);
@@ -61,6 +62,10 @@ static void test_malformed_varints_fail(void **state)
 	(void)rvs_cursor_varint(&at);
 	assert_true(at.failed);
 	at = rvs_cursor_of(cut, sizeof(cut));
+	(void)rvs_cursor_varint(&at);
+	assert_true(at.failed);
+	/* 5, which is one byte. */
+	at = rvs_cursor_of(longer, sizeof(longer));
 	(void)rvs_cursor_varint(&at);
 	assert_true(at.failed);
 }

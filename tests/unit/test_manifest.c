@@ -115,9 +115,21 @@ static void describe_node(struct rvs_buf *ret, const struct rvs_node *node)
 	describe_extents(ret, node->extents, node->extent_count);
 }
 
+/* What the checksum covers is read as it would be written. */
+static void check_logical(const struct rvs_node *node)
+{
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf again = RVS_BUF_INIT;
+
+	rvs_node_put_logical(&again, node);
+	assert_int_equal(node->name_len, strlen(node->name));
+	assert_int_equal(node->logical_len, again.len);
+	assert_memory_equal(node->logical, again.bytes, again.len);
+}
+
 static int on_node(void *arg, const struct rvs_node *node,
 		   struct rvs_error *err)
 {
+	check_logical(node);
 	describe_node(arg, node);
 	return 0;
 }
