@@ -130,7 +130,8 @@ static bool has_root_of(const struct making *m, const char *id)
 	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
 	struct stat st;
 
-	return rvs_tree_open(m->store, id, &tree, NULL) == 0 &&
+	return rvs_tree_open_with_origins(m->store, id, &tree,
+					  NULL) == 0 &&
 	       stat(rvs_source_path(m->source), &st) == 0 &&
 	       rvs_tree_origin(tree, 0)->ino == st.st_ino;
 }

@@ -1,5 +1,6 @@
 #include "tree.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -712,6 +713,7 @@ const char *rvs_tree_volume(const struct rvs_tree *tree, uint32_t volume)
 const struct rvs_origin *rvs_tree_origin(const struct rvs_tree *tree,
 					 uint32_t index)
 {
+	assert(tree->origins);
 	return &tree->origins[index];
 }
 
