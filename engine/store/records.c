@@ -10,10 +10,9 @@
 #include "base/cleanup.h"
 #include "format/name.h"
 #include "json.h"
+#include "labels.h"
 #include "record.h"
 #include "store.h"
-
-enum { LABELS_MAX = 64 << 20 }; /* bytes */
 
 struct rvs_records {
 	struct rvs_backend *backend;
@@ -225,9 +224,8 @@ static int load_labels(struct rvs_records *records, json_t **ret,
 		       struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf text = RVS_BUF_INIT;
-	json_error_t where;
 	int r = rvs_backend_read_object(records->backend, RVS_LABELS_NAME,
-					LABELS_MAX, &text, err);
+					RVS_LABELS_MAX, &text, err);
 
 	if (r == RVS_ERR_NOT_FOUND) {
 		*ret = json_object();
@@ -235,25 +233,7 @@ static int load_labels(struct rvs_records *records, json_t **ret,
 	}
 	if (r < 0)
 		return r;
-	*ret = json_loadb((char *)text.bytes, text.len, JSON_REJECT_DUPLICATES,
-			  &where);
-	if (!json_is_object(*ret))
-		return rvs_error_set(err, RVS_ERR_CORRUPT,
-				     RVS_LABELS_NAME ": %s; without the file "
-				     "snapshots have the names they were made "
-				     "with", *ret ? "no object" : where.text);
-	return 0;
-}
-
-static void apply_labels(const json_t *labels, struct rvs_snapshot *snapshot)
-{
-	const json_t *label = json_object_get(labels, snapshot->id);
-	const char *name = json_string_value(json_object_get(label, "name"));
-
-	if (name && rvs_snapshot_check_name(name, NULL) == 0)
-		(void)snprintf(snapshot->name, sizeof(snapshot->name), "%s",
-			       name);
-	snapshot->pinned = json_is_true(json_object_get(label, "pinned"));
+	return rvs_labels_parse((char *)text.bytes, text.len, ret, err);
 }
 
 int rvs_records_list(struct rvs_records *records,
@@ -284,7 +264,7 @@ int rvs_records_list(struct rvs_records *records,
 		return r;
 	}
 	for (i = 0; i < ret->count; i++)
-		apply_labels(labels, &ret->items[i]);
+		rvs_labels_apply(labels, &ret->items[i]);
 	if (ret->count > 1)
 		qsort(ret->items, ret->count, sizeof(*ret->items),
 		      compare_times);
@@ -319,17 +299,6 @@ static int keep_unlisted(struct rvs_records *records, json_t *labels,
 	return 0;
 }
 
-static int put_label(json_t *labels, const struct rvs_snapshot *s,
-		     struct rvs_error *err)
-{
-	json_t *label = json_pack("{s:s, s:b}", "name", s->name, "pinned",
-				  s->pinned);
-
-	return json_object_set_new(labels, s->id, label) < 0 ?
-		       rvs_error_no_memory(err) :
-		       0;
-}
-
 int rvs_records_save(struct rvs_records *records,
 		     const struct rvs_snapshot_list *list,
 		     struct rvs_error *err)
@@ -340,7 +309,7 @@ int rvs_records_save(struct rvs_records *records,
 	int r = 0;
 
 	for (i = 0; i < list->count && r == 0; i++)
-		r = put_label(labels, &list->items[i], err);
+		r = rvs_labels_put(labels, &list->items[i], err);
 	if (r == 0)
 		r = keep_unlisted(records, labels, err);
 	if (r < 0)

@@ -14,8 +14,6 @@
 struct rvs_backend;
 struct rvs_records;
 
-#define RVS_LABELS_NAME "labels.json"
-
 int rvs_records_new(struct rvs_backend *backend, struct rvs_records **ret,
 		    struct rvs_error *err);
 void rvs_records_free(struct rvs_records *records); /* accepts NULL */
