@@ -134,7 +134,14 @@ static json_t *entry_json(const struct rvs_entry *e, const char *name)
 	return json;
 }
 
-static int list_entries(const struct browsing *b, const char *path, bool json)
+/* For programs: the bytes of the name. */
+static void print_zero(const struct rvs_entry *e, const char *name)
+{
+	(void)printf("%s%s%c", name, S_ISDIR(e->mode) ? "/" : "", '\0');
+}
+
+static int list_entries(const struct browsing *b, const char *path, bool zero,
+			bool json)
 {
 	const struct rvs_entry *e = rvs_tree_entry(b->tree, b->entry);
 	json_t *array = json ? json_array() : NULL;
@@ -151,6 +158,8 @@ static int list_entries(const struct browsing *b, const char *path, bool json)
 		if (json)
 			(void)json_array_append_new(array,
 						    entry_json(item, name));
+		else if (zero)
+			print_zero(item, name);
 		else
 			print_entry(item, name);
 	}
@@ -159,25 +168,32 @@ static int list_entries(const struct browsing *b, const char *path, bool json)
 
 static int run_ls(int argc, char **argv)
 {
+	enum { ZERO = 256 };
+	static const struct option options[] = {
+		{ "zero", no_argument, NULL, ZERO },
+		{ 0 },
+	};
 	struct browsing b = { .entry = RVS_NO_ENTRY };
-	bool json = false;
+	bool json = false, zero = false;
 	const char *path;
-	int code;
+	int code, c;
 
-	while (next_option(argc, argv, NULL, &json) != -1)
-		continue;
+	while ((c = next_option(argc, argv, options, &json)) != -1)
+		zero |= c == ZERO;
 	path = optind + 2 < argc ? argv[optind + 2] : ".";
 	code = browse(&b, argv[optind], argv[optind + 1], path);
 	if (code == EXIT_DONE)
-		code = list_entries(&b, path, json);
+		code = list_entries(&b, path, zero, json);
 	browsing_done(&b);
 	return code;
 }
 
 const struct command command_ls = {
 	.name = "ls",
-	.arguments = "STORE SNAPSHOT [PATH] [--json]",
+	.arguments = "STORE SNAPSHOT [PATH] [--zero] [--json]",
 	.summary = "list a directory of a snapshot",
+	.options = "  --zero  names alone, those of directories with a slash, "
+		   "a NUL behind each\n",
 	.min_arguments = 2,
 	.max_arguments = 3,
 	.run = run_ls,

@@ -1,7 +1,8 @@
 # Completion of ruvsnap for bash.
 #
 # Verbs, options and what each argument is come from --help, so that nothing is
-# said twice; names of snapshots come from the store that the line names.
+# said twice; names of snapshots come from the store that the line names, paths
+# from the snapshot.
 #
 # shellcheck shell=bash
 
@@ -45,6 +46,46 @@ _ruvsnap_words() {
   COMPREPLY=($(compgen -W "$1" -- "$2"))
 }
 
+# _ruvsnap_plain WORD: in $REPLY, what the shell will make of its quotes, which may
+# be open.  Nothing is expanded but a tilde.
+_ruvsnap_plain() {
+  local word=$1 quote='' c next i
+  REPLY=
+  # shellcheck disable=SC2088 # as it is typed
+  if [[ $word == '~/'* ]]; then
+    REPLY=$HOME
+    word=${word:1}
+  fi
+  for ((i = 0; i < ${#word}; i++)); do
+    c=${word:i:1} next=${word:i+1:1}
+    if [[ $c == "$quote" ]]; then
+      quote=
+    elif [[ -z $quote && ($c == "'" || $c == '"') ]]; then
+      quote=$c
+    elif [[ $c == \\ && (-z $quote || ($quote == '"' && $next == [\$\`\"\\])) ]]; then
+      REPLY+=$next
+      i=$((i + 1))
+    else
+      REPLY+=$c
+    fi
+  done
+}
+
+# Complete the path $4 inside the snapshot $3 of the store $2, one level at a time.
+# Readline quotes what it takes.
+_ruvsnap_inside() {
+  local folder='' name names=()
+  [[ $4 != */* ]] || folder=${4%/*}/
+  mapfile -d '' -t names < <("$1" ls --zero -- "$2" "$3" "./$folder" 2>/dev/null)
+  for name in "${names[@]}"; do
+    # No option, whatever it is called.
+    [[ -n $folder || $name != -* ]] || name=./$name
+    [[ $folder$name != "$4"* ]] || COMPREPLY+=("$folder$name")
+  done
+  compopt -o filenames 2>/dev/null
+  [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != */ ]] || compopt -o nospace 2>/dev/null
+}
+
 # Complete $3, which is a $2, in the store $4.
 _ruvsnap_complete_kind() {
   case $2 in
@@ -64,7 +105,7 @@ _ruvsnap_complete_kind() {
 
 _ruvsnap() {
   local program=${COMP_WORDS[0]} verb=${COMP_WORDS[1]} current=${COMP_WORDS[COMP_CWORD]}
-  local given=() arguments=() word value i
+  local given=() arguments=() word value i REPLY
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     _ruvsnap_words "$(_ruvsnap_verbs "$program")"$'\n--help\n--version' "$current"
@@ -79,7 +120,8 @@ _ruvsnap() {
       value=$(_ruvsnap_value "$program" "$verb" "$word")
       [[ -z $value ]] || i=$((i + 1))
     else
-      given+=("$word")
+      _ruvsnap_plain "$word"
+      given+=("$REPLY")
     fi
   done
   if [[ -n $value ]] && ((i > COMP_CWORD)); then
@@ -95,8 +137,12 @@ _ruvsnap() {
   word=${arguments[${#given[@]}]-}
   # The last may come again and again: "SNAPSHOT...".
   if [[ -z $word && ${#arguments[@]} -gt 0 && ${arguments[-1]} == *... ]]; then word=${arguments[-1]}; fi
-  # A PATH behind a SNAPSHOT is one inside it, which is not looked up.
-  [[ $word != PATH* ]] || return 0
+  # A PATH comes behind a SNAPSHOT, and is one inside it.
+  if [[ $word == PATH* ]]; then
+    _ruvsnap_plain "$current"
+    _ruvsnap_inside "$program" "${given[0]}" "${given[1]}" "$REPLY"
+    return
+  fi
   _ruvsnap_complete_kind "$program" "$word" "$current" "${given[0]-}"
 }
 

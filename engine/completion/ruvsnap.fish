@@ -1,7 +1,7 @@
 # Completion of ruvsnap for fish.
 #
 # Verbs and options come from --help, names of snapshots from the store that the
-# line names.
+# line names, paths from the snapshot.
 
 function __ruvsnap_verbs
     ruvsnap --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(.*)' '$1\t$2'
@@ -49,7 +49,29 @@ function __ruvsnap_snapshots
     set -q given[1]; and ruvsnap list $given[1] 2>/dev/null | string replace -r ' .*' ''
 end
 
+function __ruvsnap_wants_inside
+    string match -qr '^PATH' -- (__ruvsnap_kind)
+end
+
+# Paths inside the snapshot of the line, one level at a time; fish quotes them.  It
+# has no way to be told of names with line ends or tabs in them.
+function __ruvsnap_inside
+    set -l words (commandline -opc)
+    set -l given (string match -v -- '-*' $words[3..-1])
+    set -l current (string unescape -- (commandline -ct); or commandline -ct)
+    set -l folder (string match -r '^.*/' -- $current)
+    for name in (ruvsnap ls --zero -- $given[1] $given[2] "./$folder" 2>/dev/null | string split0)
+        string match -qr '[\n\t]' -- $name; and continue
+        # No option, whatever it is called.
+        if test -z "$folder"; and string match -q -- '-*' $name
+            set name ./$name
+        end
+        echo "$folder$name"
+    end
+end
+
 complete -c ruvsnap -n 'test (count (commandline -opc)) -eq 1' -f -a '(__ruvsnap_verbs)'
 complete -c ruvsnap -n 'string match -q -- "-*" (commandline -ct)' -f -a '(__ruvsnap_options)'
 complete -c ruvsnap -n __ruvsnap_wants_snapshot -f -a '(__ruvsnap_snapshots)'
 complete -c ruvsnap -n __ruvsnap_wants_directory -f -a '(__fish_complete_directories (commandline -ct))'
+complete -c ruvsnap -n __ruvsnap_wants_inside -f -a '(__ruvsnap_inside)'
