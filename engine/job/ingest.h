@@ -5,10 +5,9 @@
  * packing run on the pool.  What becomes of a file is known when
  * rvs_ingest_finish() returned.
  *
- * A file in a stream of its own, in a snapshot without a prior, is stored
- * complete: `gunzip` of the stream gives the file.  Everywhere else bytes that
- * the store has already are not stored again: chunks and files with a known
- * digest, and pages that equal the old file's at the same offset.
+ * What is read is the business of capture.h and chunker.h, what is stored that
+ * of dedup.h; what is here keeps the pieces of files moving from the one to the
+ * other, in order and bounded in number.
  */
 #ifndef RVS_INGEST_H
 #define RVS_INGEST_H
@@ -17,36 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <rvs/digest.h>
 #include <rvs/job.h>
 
 #include "base/error.h"
-#include "format/extent.h"
-#include "format/manifest.h"
+#include "content.h"
 
+struct rvs_entry;
 struct rvs_ingest;
 struct rvs_pool;
 struct rvs_press;
 struct rvs_prior;
 struct rvs_source;
-
-#define RVS_PAGE_LEN 4096u /* the grain of an incremental snapshot */
-
-/* What became of a file. */
-struct rvs_content {
-	uint64_t size; /* bytes read */
-	struct rvs_digest digest;
-	struct rvs_vector_note vectors;
-	char *uncounted; /* why its vectors are not known, or NULL */
-	struct rvs_extents extents; /* volumes: the prior's, then the new one */
-	bool missing;               /* it vanished before it was read */
-	int unreadable;             /* errno, when it could not be read: then
-				       the rest means nothing */
-	bool captured;              /* a database, perhaps being written: one
-				       commit of it, see source/redb.h */
-};
-
-void rvs_content_done(struct rvs_content *content);
 
 struct rvs_ingest_options {
 	struct rvs_source *source;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "dedup.h"
 #include "format/members.h"
 #include "format/name.h"
 #include "hold.h"
