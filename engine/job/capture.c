@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "content.h"
 #include "source/redb.h"
-#include "source/scan.h"
+#include "source/source.h"
 
 enum { LIVE_S = 10 }; /* written so lately, a database is being written */
 

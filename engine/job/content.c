@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "source/scan.h"
+#include "source/source.h"
 #include "source/vectors.h"
 
 void rvs_content_done(struct rvs_content *content)

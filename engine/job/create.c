@@ -22,6 +22,7 @@
 #include "prior.h"
 #include "skipped.h"
 #include "source/scan.h"
+#include "source/source.h"
 #include "store/json.h"
 #include "store/record.h"
 #include "store/snapshot.h"

@@ -11,6 +11,7 @@
 #include "look.h"
 #include "prior.h"
 #include "source/redb.h"
+#include "source/source.h"
 
 enum {
 	TRIES = 8,          /* to pin the movers, between two looks at all */

@@ -14,6 +14,7 @@
 #include "press.h"
 #include "prior.h"
 #include "skipped.h"
+#include "source/source.h"
 #include "store/store.h"
 #include "stream_name.h"
 

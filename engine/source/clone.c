@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "base/cleanup.h"
-#include "scan.h"
+#include "source.h"
 #include "sparse.h"
 
 static int open_scratch(const struct rvs_cloner *cloner)

@@ -1,9 +1,8 @@
 /*
  * Scan: what a source looked like, all of it, at one walk.
  *
- * A source is a directory, or a file that is shown as the one entry of a
- * directory.  The walk uses directory descriptors and follows no symbolic link;
- * it stays on one filesystem unless asked.  Left out is what patterns exclude, those given
+ * The walk uses directory descriptors and follows no symbolic link; it stays on
+ * one filesystem unless asked.  Left out is what patterns exclude, those given
  * and those of the .ruvsnapignore files that it meets, and what lies beside a
  * CACHEDIR.TAG.  Items are depth first, in byte order of names; item 0 is the
  * root.
@@ -16,8 +15,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#include <rvs/tree.h>
 
 #include "base/error.h"
 
@@ -76,14 +73,7 @@ struct rvs_scan_options {
 	bool (*cancelled)(void *arg);
 };
 
-/* Open the directory or regular file @path. */
-int rvs_source_open(const char *path, struct rvs_source **ret,
-		    struct rvs_error *err);
-void rvs_source_free(struct rvs_source *source); /* accepts NULL */
-void rvs_source_cleanup(struct rvs_source **source);
-const char *rvs_source_path(const struct rvs_source *source); /* absolute */
-
-int rvs_scan_run(struct rvs_source *source,
+int rvs_scan_run(const struct rvs_source *source,
 		 const struct rvs_scan_options *options, struct rvs_scan *ret,
 		 struct rvs_error *err);
 void rvs_scan_done(struct rvs_scan *scan);
@@ -95,30 +85,7 @@ char *rvs_scan_path(const struct rvs_scan *scan, uint32_t index);
 /* Whether two looks saw the same inode with the same content and attributes. */
 bool rvs_item_same(const struct rvs_item *a, const struct rvs_item *b);
 
-/* Open the regular file at @path of the source for reading; threads may do so
- * side by side.  A symbolic link anywhere in the path is refused. */
-int rvs_source_open_file(struct rvs_source *source, const char *path,
-			 int *ret_fd, struct rvs_error *err);
-
-/* What lies at @path now, as lstat(2) says; -1 with errno. */
-int rvs_source_stat(const struct rvs_source *source, const char *path,
-		    struct stat *ret);
-
-/* A new file without a name in the source's own directory, which goes with its
- * descriptor, whatever ends the process; -1 with errno. */
-int rvs_source_scratch(const struct rvs_source *source);
-
-/* Whether a failed system call says that what it was about cannot be read, by
- * this user or by anyone, rather than that something is amiss here. */
-bool rvs_source_is_unreadable(int os_error);
-
 /* What a scan would say of an inode. */
 void rvs_item_set(struct rvs_item *item, const struct stat *st);
-
-/* The extended attributes of the entry at @path, in the order of their names;
- * one block of memory, for free().  *ret is NULL when there are none. */
-int rvs_source_xattrs(struct rvs_source *source, const char *path,
-		      struct rvs_xattr **ret, uint32_t *ret_count,
-		      struct rvs_error *err);
 
 #endif

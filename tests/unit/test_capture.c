@@ -8,7 +8,7 @@
 #include "job/capture.h"
 #include "job/content.h"
 #include "redb_samples.h"
-#include "source/scan.h"
+#include "source/source.h"
 
 static struct rvs_source *open_source(void)
 {

@@ -7,7 +7,7 @@
 #include <dirent.h>
 
 #include "source/clone.h"
-#include "source/scan.h"
+#include "source/source.h"
 
 static unsigned count_names(const char *path)
 {

@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "source/scan.h"
+#include "source/source.h"
 
 struct looked {
 	struct rvs_source *source;
@@ -166,18 +167,6 @@ static void test_a_file_is_a_source_of_one_entry(void **state)
 	assert_int_equal(count, 0);
 }
 
-static void test_a_source_must_be_there(void **state)
-{
-	struct rvs_error err = RVS_ERROR_INIT;
-	struct looked looked;
-
-	expect_status(look(&looked, "none", NULL, &err), RVS_ERR_NOT_FOUND,
-		      err);
-	assert_int_equal(mkfifo("fifo", 0600), 0);
-	expect_status(look(&looked, "fifo", NULL, &err), RVS_ERR_USAGE, err);
-	looked_done(&looked);
-}
-
 static void test_the_store_inside_is_refused(void **state)
 {
 	struct rvs_error err = RVS_ERROR_INIT;
@@ -305,53 +294,6 @@ static void test_the_deepest_tree(void **state)
 	}
 }
 
-static void test_opening_follows_no_link(void **state)
-{
-	RVS_CLEANUP(looked_done) struct looked looked = { 0 };
-	struct rvs_error err = RVS_ERROR_INIT;
-	int fd;
-
-	assert_int_equal(mkdir("s", 0755), 0);
-	assert_int_equal(mkdir("s/d", 0755), 0);
-	write_text("s/d/file", "x");
-	write_text("secret", "x");
-	assert_int_equal(symlink("d", "s/link"), 0);
-	assert_int_equal(symlink("../secret", "s/out"), 0);
-	assert_int_equal(mkfifo("s/fifo", 0600), 0);
-	looked = look_well("s");
-	assert_true(rvs_source_open_file(looked.source, "link/file", &fd,
-					 &err) < 0);
-	assert_true(rvs_source_open_file(looked.source, "out", &fd, &err) < 0);
-	assert_true(rvs_source_open_file(looked.source, "../secret", &fd,
-					 &err) < 0);
-	expect_status(rvs_source_open_file(looked.source, "fifo", &fd, &err),
-		      RVS_ERR_BUSY, err);
-	expect_status(rvs_source_open_file(looked.source, "gone", &fd, &err),
-		      RVS_ERR_NOT_FOUND, err);
-}
-
-static void test_attributes_come_in_order(void **state)
-{
-	RVS_CLEANUP(looked_done) struct looked looked = { 0 };
-	RVS_CLEANUP(rvs_cleanup_free) struct rvs_xattr *xattrs = NULL;
-	struct rvs_error err = RVS_ERROR_INIT;
-	uint32_t count;
-
-	assert_int_equal(mkdir("s", 0755), 0);
-	write_text("s/file", "x");
-	if (setxattr("s/file", "user.b", "\0x", 2, 0) < 0)
-		skip();
-	assert_int_equal(setxattr("s/file", "user.a", "", 0, 0), 0);
-	looked = look_well("s");
-	expect_ok(rvs_source_xattrs(looked.source, "file", &xattrs, &count,
-				    &err), err);
-	assert_int_equal(count, 2);
-	assert_string_equal(xattrs[0].name, "user.a");
-	assert_int_equal(xattrs[0].value_len, 0);
-	assert_string_equal(xattrs[1].name, "user.b");
-	assert_memory_equal(xattrs[1].value, "\0x", 2);
-}
-
 static bool give_up(void *arg)
 {
 	return true;
@@ -382,12 +324,9 @@ int main(void)
 		sandbox_test(test_every_type_is_seen_but_sockets),
 		sandbox_test(test_hard_links_lead_to_the_first),
 		sandbox_test(test_a_file_is_a_source_of_one_entry),
-		sandbox_test(test_a_source_must_be_there),
 		sandbox_test(test_the_store_inside_is_refused),
 		sandbox_test(test_another_filesystem_is_not_entered),
 		sandbox_test(test_paths_longer_than_the_kernels_are_reached),
-		sandbox_test(test_opening_follows_no_link),
-		sandbox_test(test_attributes_come_in_order),
 		sandbox_test(test_a_walk_is_cancelled),
 		sandbox_test(test_the_deepest_tree),
 	};
