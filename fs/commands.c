@@ -607,6 +607,21 @@ static bool goes_on_alone(const struct task *task)
 	return has_flag(task, "nowait");
 }
 
+/* No job itself: it must not wait for a place among those that it is to end. */
+static int cancel(struct task *task, struct rvs_error *err)
+{
+	const struct control_list *which = control_list(&task->request, "jobs");
+	struct commands *commands = task->commands;
+	json_t *told = NULL;
+
+	if (jobs_cancel(commands->context.jobs,
+			(const char *const *)which->items, which->count, &told,
+			err) < 0)
+		return commands_refuse(commands, task->file, err);
+	publish(commands, task->file, json_pack("{s:o}", "cancelled", told));
+	return 0;
+}
+
 int commands_write(struct commands *commands, const struct command_text *text,
 		   const struct canceller *canceller, struct rvs_error *err)
 {
@@ -619,6 +634,8 @@ int commands_write(struct commands *commands, const struct command_text *text,
 	if (control_parse(text->file, text->bytes, text->len, &task->request,
 			  err) < 0)
 		return commands_refuse(commands, text->file, err);
+	if (text->file == TEXT_CANCEL)
+		return cancel(task, err);
 	if (goes_on_alone(task))
 		return begin_detached(take(task), err);
 	return run_attached(task, canceller, err);

@@ -123,6 +123,14 @@ static const struct control_file files[TEXT_FILES] = {
 			 "echo keep-within=7d keep-name='release*' > .policy"),
 		FIELDS(KEEP_RULES, { "none", CONTROL_FLAG, false }),
 	},
+	[TEXT_CANCEL] = {
+		".cancel", S_IFREG | 0600,
+		"end commands that run, as Ctrl-C does, by the number or the "
+		"name that .status shows",
+		"NUMBER|NAME|all...",
+		EXAMPLES("echo 7 > .cancel", "echo nightly > .cancel"),
+		FIELDS({ "jobs", CONTROL_WORDS, true }),
+	},
 	[TEXT_STATUS] = {
 		".status", S_IFREG | 0400,
 		"what runs, what ended, what is damaged, as JSON", NULL,

@@ -33,6 +33,7 @@ struct job {
 	pthread_t thread;
 	void (*work)(void *arg);
 	void *arg;
+	atomic_bool cancelled; /* by jobs_cancel() */
 	/* Protected by the lock of jobs. */
 	enum place place;
 	bool has_thread;
@@ -191,6 +192,8 @@ static bool is_cancelled(void *arg)
 {
 	const struct job *job = arg;
 
+	if (atomic_load(&job->cancelled))
+		return true;
 	if (job->canceller)
 		return job->canceller->cancelled(job->canceller->arg);
 	return atomic_load(&job->jobs->stopping);
@@ -353,6 +356,103 @@ void job_end(struct job *job, int status, json_t *ended)
 		*job = (struct job){ 0 };
 	}
 }
+
+/* ---- ending them ---- */
+
+/* Zero: none, as no job has. */
+static uint64_t number_of(const char *text)
+{
+	if (strspn(text, "0123456789") != strlen(text))
+		return 0;
+	return strtoull(text, NULL, 10);
+}
+
+static bool is_running(const struct job *job, const char *which)
+{
+	if (job->place != PLACE_RUNNING)
+		return false;
+	return strcmp(which, "all") == 0 || job->number == number_of(which) ||
+	       (job->name && strcmp(job->name, which) == 0);
+}
+
+static bool any_running(const struct jobs *jobs, const char *which)
+{
+	int i;
+
+	for (i = 0; i < JOBS_MAX; i++)
+		if (is_running(&jobs->places[i], which))
+			return true;
+	return false;
+}
+
+/* How the last job of that number or name ended, if that is remembered. */
+static const char *how_ended(const struct jobs *jobs, const char *which)
+{
+	uint64_t number = number_of(which), i;
+
+	for (i = JOBS_KEPT; i-- > 0;) {
+		const json_t *ended =
+			jobs->kept[(jobs->kept_count + i) % JOBS_KEPT];
+		const char *name = json_string_value(
+			json_object_get(ended, "name"));
+
+		if (ended &&
+		    ((name && strcmp(name, which) == 0) ||
+		     (number && (uint64_t)json_integer_value(json_object_get(
+					ended, "job")) == number)))
+			return json_string_value(
+				json_object_get(ended, "state"));
+	}
+	return NULL;
+}
+
+static int check_running(const struct jobs *jobs, const char *which,
+			 struct rvs_error *err)
+{
+	const char *ended;
+
+	if (any_running(jobs, which))
+		return 0;
+	if (strcmp(which, "all") == 0)
+		return error_set(err, RVS_ERR_NOT_FOUND, "nothing is running");
+	ended = how_ended(jobs, which);
+	if (ended)
+		return error_set(err, RVS_ERR_NOT_FOUND,
+				 "'%s' is not running any more: it is %s", which,
+				 ended);
+	return error_set(err, RVS_ERR_NOT_FOUND,
+			 "'%s' is not running; .status tells what is", which);
+}
+
+static void cancel(struct jobs *jobs, const char *which, json_t *told)
+{
+	int i;
+
+	for (i = 0; i < JOBS_MAX; i++) {
+		struct job *job = &jobs->places[i];
+
+		if (is_running(job, which) &&
+		    !atomic_exchange(&job->cancelled, true))
+			(void)json_array_append_new(told, running_json(job));
+	}
+}
+
+int jobs_cancel(struct jobs *jobs, const char *const *which, size_t count,
+		json_t **ret, struct rvs_error *err)
+{
+	size_t i;
+	LOCKED(&jobs->lock);
+
+	for (i = 0; i < count; i++)
+		if (check_running(jobs, which[i], err) < 0)
+			return err->status;
+	*ret = json_array();
+	for (i = 0; i < count; i++)
+		cancel(jobs, which[i], *ret);
+	return 0;
+}
+
+/* ---- telling of them ---- */
 
 json_t *jobs_running_json(struct jobs *jobs)
 {

@@ -10,6 +10,7 @@
 #define JOBS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -47,12 +48,21 @@ void jobs_free(struct jobs *jobs); /* accepts NULL */
 
 /*
  * Begin a job.  @verb must outlive it; @name (NULL: none) says what it works
- * on.  Without @canceller it ends with jobs_stop() alone.  RVS_ERR_BUSY when too
+ * on.  Without @canceller it ends with jobs_cancel() and jobs_stop() alone.  RVS_ERR_BUSY when too
  * many are running, RVS_ERR_INTERRUPTED after jobs_stop().
  */
 int job_begin(struct jobs *jobs, const char *verb, const char *name,
 	      const struct canceller *canceller, struct job **ret,
 	      struct rvs_error *err);
+
+/*
+ * Have the running jobs that @which names come to their end, as if their callers
+ * had cancelled them: each by its number, its name (all of that name) or "all".
+ * *ret is an array of what they are, NULL when out of memory.
+ * RVS_ERR_NOT_FOUND, and none is cancelled, when one of @which is not running.
+ */
+int jobs_cancel(struct jobs *jobs, const char *const *which, size_t count,
+		json_t **ret, struct rvs_error *err);
 
 /* Run @work, which ends the job, on a thread of its own.  On failure the job is
  * still the caller's to end. */

@@ -3,6 +3,9 @@
 # snapshots of the store on the line, and the paths inside a snapshot, whatever
 # characters they are made of.
 
+# Names that shells stumble over are written as they are.
+# shellcheck disable=SC2016,SC1003
+
 load helper
 
 setup_file() {

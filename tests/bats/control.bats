@@ -71,7 +71,7 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
   echo one >"$mnt/.create"
   as_nobody cmp "$src/note" "$mnt/one/note" || as_nobody cat "$mnt/one/note"
   as_nobody cat "$mnt/.help" "$mnt/.metrics" >/dev/null
-  for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy .status; do
+  for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy .cancel .status; do
     run -1 as_nobody cat "$mnt/$file"
     assert_has "$output" "Permission denied"
     run -1 as_nobody bash -c 'echo one >"$1"' - "$mnt/$file"
@@ -86,7 +86,7 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
 @test "modes and owners" {
   mounted
   assert_equal "$(cd "$mnt" && stat -c '%a %n' .[a-z]* | sort -k2 | tr '\n' ' ')" \
-    "600 .collect 600 .create 600 .delete 444 .help 444 .metrics 600 .pin 600 .policy 600 .prune 600 .rename 600 .schedule 400 .status 600 .unpin 600 .verify "
+    "600 .cancel 600 .collect 600 .create 600 .delete 444 .help 444 .metrics 600 .pin 600 .policy 600 .prune 600 .rename 600 .schedule 400 .status 600 .unpin 600 .verify "
   assert_equal "$(stat -c %u:%g "$mnt"/.[a-z]* | sort -u)" "$(id -u):$(id -g)"
 }
 
@@ -155,7 +155,7 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
 @test "all refuse what is no text of theirs" {
   mounted one
   local file
-  for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy; do
+  for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy .cancel; do
     refuses "$file" "{" EINVAL
     refuses "$file" '{"a": 1}' EINVAL
     refuses "$file" '{"nowait": 1, "nowait": 2}' EINVAL
@@ -265,6 +265,54 @@ is_idle() { jq -e '.running == []' "$mnt/.status"; }
   assert_status 7 "$writer"
   assert_equal "$(jq -r .error.errno "$mnt/.collect")" EINTR
   release_store
+}
+
+@test ".cancel ends what runs, by its number, its name, or all" {
+  mounted one two three
+  local id
+  hold_store
+  echo four nowait >"$mnt/.create"
+  id=$(jq -er .job "$mnt/.create")
+  writer_to .collect $'\n'
+  refuses .cancel "" EINVAL
+  refuses .cancel "$id five" ENOENT
+  assert_has "$(jq -r .error.text "$mnt/.cancel")" "'five' is not running"
+  runs create four
+  echo "$id" >"$mnt/.cancel"
+  assert_equal "$(jq -c '.cancelled | map([.job, .command, .name])' "$mnt/.cancel")" "[[$id,\"create\",\"four\"]]"
+  # The others go on.
+  until_true has_ended "$id"
+  runs collect
+  assert_equal "$(status_of ".ended[] | select(.job == $id) | [.state, .error.errno]")" '["failed","EINTR"]'
+  assert_equal "$(jq -r .error.errno "$mnt/.create")" EINTR
+  refuses .cancel "$id" ENOENT
+  assert_has "$(jq -r .error.text "$mnt/.cancel")" "'$id' is not running any more: it is failed"
+  echo four nowait >"$mnt/.create"
+  echo four >"$mnt/.cancel"
+  until_true has_ended $((id + 2))
+  # One that somebody waits for, too: it is as if he had interrupted it.
+  echo all >"$mnt/.cancel"
+  assert_status 7 "$writer"
+  until_true is_idle
+  refuses .cancel all ENOENT
+  release_store
+  assert_equal "$(shown)" "latest one three two "
+  assert_equal "$(find "$store" -maxdepth 1 -name '.tmp-*')" ""
+  echo four >"$mnt/.create"
+}
+
+has_ended() { jq -e --argjson id "$1" '.ended | any(.job == $id)' "$mnt/.status"; }
+
+@test ".cancel ends a .prune that is at work, between two snapshots" {
+  mounted one two three
+  # It waits for the list of snapshots when it is told.
+  hold_store .list.lock
+  echo keep-last=1 nowait >"$mnt/.prune"
+  echo all >"$mnt/.cancel"
+  release_store
+  until_true is_idle
+  assert_equal "$(jq -c '[.error.errno, .result.deleted]' "$mnt/.prune")" '["EINTR",0]'
+  assert_equal "$(shown)" "latest one three two "
 }
 
 @test "the end of the mount ends what runs in the background" {

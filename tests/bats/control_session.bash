@@ -108,8 +108,11 @@ echo none >"$mnt/.schedule"
 says .schedule null .schedule
 echo none >"$mnt/.policy"
 
+fails "No such file" .cancel all
+fails "No such file" .cancel eins
+
 grep -q '^ruvsnap_snapshots 1$' "$mnt/.metrics" || die "no metrics"
-for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy .status .metrics .help; do
+for file in .create .delete .rename .pin .unpin .verify .prune .collect .schedule .policy .cancel .status .metrics .help; do
   [[ -e $mnt/$file ]] || die "no $file"
   grep -qxF -- "$file" "$mnt/.help" || die "no help about $file"
 done

@@ -94,14 +94,14 @@ runs() {
 
 # --- another writer of the store -------------------------------------------------
 
-# hold_store: be one who never ends, until release_store.
+# hold_store [LOCK]: be one who never ends, until release_store.
 hold_store() {
-  flock "$store/.lock" sleep 3600 3>&- &
+  flock "$store/${1:-.lock}" sleep 3600 3>&- &
   holder=$!
-  until_true is_held
+  until_true is_held "${1:-.lock}"
 }
 
-is_held() { ! flock --nonblock "$store/.lock" true; }
+is_held() { ! flock --nonblock "$store/$1" true; }
 
 release_store() {
   [[ -n ${holder:-} ]] || return 0

@@ -101,6 +101,73 @@ static void test_the_last_are_kept_in_order(void **state)
 	assert_int_equal(jobs_counts(jobs, "create").done, JOBS_KEPT + 3);
 }
 
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static bool is_cancelled(struct job *job)
+{
+	struct rvs_monitor monitor = job_monitor(job);
+
+	return monitor.cancelled(monitor.arg);
+}
+
+static int cancel(struct jobs *jobs, const char *first, const char *second,
+		  size_t *ret_told, struct rvs_error *err)
+{
+	const char *const which[2] = { first, second };
+	json_t *told = NULL;
+	int r = jobs_cancel(jobs, which, second ? 2 : 1, &told, err);
+
+	*ret_told = json_array_size(told);
+	json_decref(told);
+	return r;
+}
+
+static void test_cancelled_by_number_and_by_name(void **state)
+{
+	struct jobs *jobs = *state;
+	const struct canceller patient = { NULL, never };
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct job *one = begin(jobs, "one"), *two, *three = begin(jobs, "one");
+	size_t told;
+
+	assert_int_equal(job_begin(jobs, "verify", NULL, &patient, &two, &err),
+			 0);
+	/* All that are named run, or none is cancelled. */
+	assert_int_equal(cancel(jobs, "one", "4", &told, &err),
+			 RVS_ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "'4' is not running"));
+	assert_false(is_cancelled(one) || is_cancelled(two));
+	assert_int_equal(cancel(jobs, "3", NULL, &told, &err), 0);
+	assert_int_equal(told, 1);
+	assert_true(is_cancelled(two));
+	assert_false(is_cancelled(one) || is_cancelled(three));
+	assert_int_equal(cancel(jobs, "one", "1", &told, &err), 0);
+	assert_int_equal(told, 2);
+	assert_true(is_cancelled(one) && is_cancelled(three));
+	end(one, RVS_ERR_INTERRUPTED);
+	end(two, RVS_ERR_INTERRUPTED);
+	end(three, 0);
+	assert_int_equal(cancel(jobs, "1", NULL, &told, &err),
+			 RVS_ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "any more: it is failed"));
+	assert_int_equal(cancel(jobs, "one", NULL, &told, &err),
+			 RVS_ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "any more: it is done"));
+	assert_int_equal(cancel(jobs, "all", NULL, &told, &err),
+			 RVS_ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "nothing is running"));
+	/* Who takes the place of one that was cancelled is not. */
+	one = begin(jobs, "one");
+	assert_false(is_cancelled(one));
+	assert_int_equal(cancel(jobs, "all", NULL, &told, &err), 0);
+	assert_true(told == 1 && is_cancelled(one));
+	end(one, RVS_ERR_INTERRUPTED);
+}
+
 static void test_no_more_than_may_run(void **state)
 {
 	struct jobs *jobs = *state;
@@ -175,6 +242,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_the_last_are_kept_in_order,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_cancelled_by_number_and_by_name, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_no_more_than_may_run,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
