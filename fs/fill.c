@@ -12,33 +12,15 @@
 
 #include "cleanup.h"
 #include "connection.h"
+#include "guess.h"
 #include "inode.h"
 #include "node.h"
 #include "view.h"
 
 enum {
-	BLOCK = 512 << 10,        /* filled around a place */
-	ASKED_MAX = 64 << 10,     /* the kernel asks for more when in order */
-	RECENT = 16,              /* files remembered */
-	PLACES_MAX = 64,          /* waiting to be filled; more are left out */
-	STREAK = 4,               /* small files in a row that begin a walk */
-	STEP_MAX = 64,            /* numbers between them */
-	AHEAD_FILES = 256,        /* of a walk */
-	AHEAD_BYTES = 8 << 20,
-	MARK = 32,                /* one of so many files is left to be asked
-				     for, which shows how far the walk is */
-	SMALL = 128 << 10,        /* the longest file of a walk */
-};
-
-/* Up to where a file was read. */
-struct recent {
-	uint64_t number;
-	off_t end;
-};
-
-struct place {
-	uint64_t number;
-	off_t block;
+	AHEAD_BYTES = 8 << 20, /* of a walk */
+	MARK = 32, /* one of so many files is left to be asked for, which shows
+		      how far the walk is */
 };
 
 struct fill {
@@ -48,84 +30,12 @@ struct fill {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint8_t *buffer; /* the thread's; BLOCK bytes */
+	uint8_t *buffer; /* the thread's; GUESS_BLOCK bytes */
 
-	/* All below: protected by lock. */
+	/* Both: protected by lock. */
 	bool ending;
-	struct recent recent[RECENT];
-	unsigned oldest;
-	struct place places[PLACES_MAX]; /* a ring */
-	unsigned first, count;
-	/* A walk over small files. */
-	uint64_t walked;   /* the last one asked for */
-	unsigned streak;
-	uint64_t filled;   /* before this one all are filled, or tried */
-	bool walk_waiting; /* for the thread to go on */
+	struct guess guess;
 };
-
-/* ---- what the kernel asks for; call with the lock held ---- */
-
-static bool is_queued(const struct fill *fill, uint64_t number, off_t block)
-{
-	unsigned i;
-
-	for (i = 0; i < fill->count; i++) {
-		const struct place *place =
-			&fill->places[(fill->first + i) % PLACES_MAX];
-
-		if (place->number == number && place->block == block)
-			return true;
-	}
-	return false;
-}
-
-static void queue_place(struct fill *fill, uint64_t number, off_t offset)
-{
-	off_t block = offset / BLOCK;
-
-	if (fill->count == PLACES_MAX || is_queued(fill, number, block))
-		return;
-	fill->places[(fill->first + fill->count) % PLACES_MAX] =
-		(struct place){ number, block };
-	fill->count++;
-	pthread_cond_signal(&fill->changed);
-}
-
-/* Whether the request goes on where the one before ended. */
-static bool is_in_order(struct fill *fill, uint64_t number, size_t len,
-			off_t offset)
-{
-	off_t end = offset + (off_t)len, before;
-	unsigned i;
-
-	for (i = 0; i < RECENT; i++) {
-		if (fill->recent[i].number != number)
-			continue;
-		before = fill->recent[i].end;
-		fill->recent[i].end = end;
-		return before == offset;
-	}
-	fill->recent[fill->oldest] = (struct recent){ number, end };
-	fill->oldest = (fill->oldest + 1) % RECENT;
-	return offset == 0;
-}
-
-static void note_walk(struct fill *fill, uint64_t number)
-{
-	uint64_t reached = fill->streak < STREAK ? fill->walked : fill->filled;
-
-	if (number <= fill->walked || number > reached + STEP_MAX) {
-		fill->streak = 0;
-		fill->filled = 0;
-	}
-	fill->walked = number;
-	if (++fill->streak < STREAK)
-		return;
-	if (fill->filled <= number)
-		fill->filled = number + 1;
-	fill->walk_waiting = true;
-	pthread_cond_signal(&fill->changed);
-}
 
 void fill_note(struct fill *fill, uint64_t number, size_t len, off_t offset)
 {
@@ -133,10 +43,8 @@ void fill_note(struct fill *fill, uint64_t number, size_t len, off_t offset)
 
 	if (inode_parse(number).kind != INODE_ENTRY)
 		return;
-	if (offset == 0 && len <= SMALL)
-		note_walk(fill, number);
-	else if (!is_in_order(fill, number, len, offset) && len <= ASKED_MAX)
-		queue_place(fill, number, offset);
+	if (guess_note(&fill->guess, number, len, offset))
+		pthread_cond_signal(&fill->changed);
 }
 
 /* ---- the thread ---- */
@@ -178,7 +86,7 @@ static void store_parts(void *arg, const struct iovec *parts, int count)
 			&buf, 0);
 }
 
-/* At most BLOCK bytes.  A negative errno when the kernel does not know the file,
+/* At most GUESS_BLOCK bytes.  A negative errno when the kernel does not know the file,
  * or it cannot be read, which shows when it is asked for. */
 static int store_range(struct fill *fill, uint64_t number, size_t len,
 		       off_t offset)
@@ -191,41 +99,28 @@ static int store_range(struct fill *fill, uint64_t number, size_t len,
 	return r < 0 ? r : store.status;
 }
 
-struct walk {
-	uint64_t from, to;
-};
-
-/* Wait for something to do: false at the end, else a place in *ret_place, or a
- * walk when ret_walk->to is not 0. */
-static bool next(struct fill *fill, struct place *ret_place,
-		 struct walk *ret_walk)
+/* Wait for something to do: false at the end, else a walk, or, when ret_walk->to
+ * is 0, a place. */
+static bool next(struct fill *fill, struct guess_place *ret_place,
+		 struct guess_walk *ret_walk)
 {
 	LOCKED(&fill->lock);
 
-	*ret_walk = (struct walk){ 0, 0 };
-	while (!fill->count && !fill->walk_waiting && !fill->ending)
+	*ret_walk = (struct guess_walk){ 0, 0 };
+	while (!fill->ending) {
+		if (guess_take_walk(&fill->guess, ret_walk) ||
+		    guess_take_place(&fill->guess, ret_place))
+			return true;
 		pthread_cond_wait(&fill->changed, &fill->lock);
-	if (fill->ending)
-		return false;
-	if (fill->walk_waiting) {
-		fill->walk_waiting = false;
-		*ret_walk = (struct walk){ fill->filled,
-					   fill->walked + AHEAD_FILES };
-		return true;
 	}
-	*ret_place = fill->places[fill->first];
-	fill->first = (fill->first + 1) % PLACES_MAX;
-	fill->count--;
-	return true;
+	return false;
 }
 
 static void set_filled(struct fill *fill, uint64_t from, uint64_t to)
 {
 	LOCKED(&fill->lock);
 
-	/* Unless another walk began meanwhile. */
-	if (fill->filled == from)
-		fill->filled = to;
+	guess_filled(&fill->guess, from, to);
 }
 
 /* Fill the file @number if it is a small one; bytes filled, or negative. */
@@ -240,14 +135,14 @@ static ssize_t fill_small(struct fill *fill, uint64_t number)
 		return r;
 	size = (size_t)node.attr.st_size;
 	if (!S_ISREG(node.attr.st_mode) || node.number != number ||
-	    size == 0 || size > SMALL || number % MARK == 0)
+	    size == 0 || size > GUESS_SMALL || number % MARK == 0)
 		return 0;
 	r = store_range(fill, number, size, 0);
 	return r < 0 ? r : (ssize_t)size;
 }
 
 /* Up to the first file that the kernel has not heard of. */
-static void fill_walk(struct fill *fill, const struct walk *walk)
+static void fill_walk(struct fill *fill, const struct guess_walk *walk)
 {
 	uint64_t number = walk->from;
 	size_t bytes = 0;
@@ -265,15 +160,15 @@ static void fill_walk(struct fill *fill, const struct walk *walk)
 static void *run(void *arg)
 {
 	struct fill *fill = arg;
-	struct place place = { 0, 0 };
-	struct walk walk;
+	struct guess_place place = { 0, 0 };
+	struct guess_walk walk;
 
 	while (next(fill, &place, &walk)) {
 		if (walk.to)
 			fill_walk(fill, &walk);
 		else
-			(void)store_range(fill, place.number, BLOCK,
-					  place.block * BLOCK);
+			(void)store_range(fill, place.number, GUESS_BLOCK,
+					  place.block * GUESS_BLOCK);
 	}
 	return NULL;
 }
@@ -288,7 +183,7 @@ struct fill *fill_new(struct fuse_session *session, dev_t device,
 	fill->session = session;
 	fill->device = device;
 	fill->view = view;
-	fill->buffer = malloc(BLOCK);
+	fill->buffer = malloc(GUESS_BLOCK);
 	if (!fill->buffer) {
 		free(fill);
 		return NULL;
