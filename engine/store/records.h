@@ -14,8 +14,9 @@
 struct rvs_backend;
 struct rvs_records;
 
-int rvs_records_new(struct rvs_backend *backend, struct rvs_records **ret,
-		    struct rvs_error *err);
+/* @threads read records when there are many of them; 0: one a core. */
+int rvs_records_new(struct rvs_backend *backend, unsigned threads,
+		    struct rvs_records **ret, struct rvs_error *err);
 void rvs_records_free(struct rvs_records *records); /* accepts NULL */
 
 /* See rvs_snapshot_list(). */

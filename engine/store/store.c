@@ -144,7 +144,8 @@ static int open_parts(struct rvs_store *store, struct rvs_error *err)
 		return rvs_error_context(err, "%s", store->path);
 	r = rvs_volumes_new(store->backend, &store->volumes, err);
 	if (r == 0)
-		r = rvs_records_new(store->backend, &store->records, err);
+		r = rvs_records_new(store->backend, options->threads,
+				    &store->records, err);
 	if (r == 0)
 		r = rvs_reader_new(store->volumes, options->cache_bytes,
 				   options->crc_only, &store->reader, err);

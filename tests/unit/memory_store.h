@@ -34,8 +34,8 @@ static inline void memory_store_open_parts(struct memory_store *s,
 
 	memory_ok(rvs_volumes_new(s->store.backend, &s->store.volumes, &err),
 		  err);
-	memory_ok(rvs_records_new(s->store.backend, &s->store.records, &err),
-		  err);
+	memory_ok(rvs_records_new(s->store.backend, s->store.options.threads,
+				  &s->store.records, &err), err);
 	memory_ok(rvs_reader_new(s->store.volumes, cache_bytes, false,
 				 &s->store.reader, &err), err);
 	memory_ok(rvs_ahead_new(s->store.reader, 2, &s->store.ahead, &err),

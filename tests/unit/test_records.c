@@ -149,6 +149,36 @@ static void test_a_damaged_record_hides_no_other(void **state)
 }
 
 /* Someone copied a snapshot's directory within the store. */
+/* So many that threads share them. */
+static void test_many_are_read_side_by_side(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = memory_store_new(1 << 20);
+	unsigned damaged = 0, i;
+	char id[RVS_ID_SIZE], key[64];
+
+	for (i = 0; i < 300; i++) {
+		(void)snprintf(id, sizeof(id), "20261122T101500Z-%04x", i);
+		put_record(s, id, id, 1000 - i);
+	}
+	memory_find(s->memory, "snapshot-20261122T101500Z-0064/metadata.json")
+		->bytes->buf.bytes[3] ^= 1;
+	(void)snprintf(key, sizeof(key), "snapshot-%s/metadata.json", id);
+	memory_drop(s->memory, memory_find(s->memory, key));
+	for (i = 0; i < 2; i++) { /* read, then known */
+		RVS_CLEANUP(rvs_snapshot_list_done)
+		struct rvs_snapshot_list all = list(s, &damaged);
+		size_t k;
+
+		assert_int_equal(all.count, 298);
+		assert_int_equal(damaged, 1 + i);
+		for (k = 1; k < all.count; k++)
+			assert_true(all.items[k - 1].created_at.tv_sec <
+				    all.items[k].created_at.tv_sec);
+		assert_string_equal(all.items[297].id, "20261122T101500Z-0000");
+	}
+}
+
 static void test_a_record_of_another_is_damaged(void **state)
 {
 	RVS_CLEANUP(memory_store_cleanup) struct memory_store *s = new_store();
@@ -271,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_a_deleted_snapshot_is_no_more_listed),
 		cmocka_unit_test(test_what_is_no_snapshot_is_passed_over),
 		cmocka_unit_test(test_a_damaged_record_hides_no_other),
+		cmocka_unit_test(test_many_are_read_side_by_side),
 		cmocka_unit_test(test_a_record_of_another_is_damaged),
 		cmocka_unit_test(test_labels_come_back),
 		cmocka_unit_test(test_hostile_labels_name_nothing),
