@@ -158,6 +158,15 @@ static uint64_t number_of_oldest(struct history *history,
 	return inode_of_history(snapshot.slot, found->index);
 }
 
+static void complete(struct history *history, struct past *past)
+{
+	/* What was never a directory has no names to ask for. */
+	past->has_names |= past->found.id[0] && !past->found.access_count;
+	past->number = inode_of_hidden(HIDDEN_HISTORY);
+	if (*past->path)
+		past->number = number_of_oldest(history, &past->found);
+}
+
 static int search(struct history *history, struct past *past)
 {
 	struct rvs_store *store = history->context.store;
@@ -177,12 +186,36 @@ static int search(struct history *history, struct past *past)
 		log_warning(history->context.log,
 			    "history of %s: %zu snapshots cannot be read",
 			    past->path, past->found.unreadable);
-	/* What was never a directory has no names to ask for. */
-	past->has_names |= past->found.id[0] && !past->found.access_count;
-	past->number = inode_of_hidden(HIDDEN_HISTORY);
-	if (*past->path)
-		past->number = number_of_oldest(history, &past->found);
+	complete(history, past);
 	return 0;
+}
+
+/* What its directory's history tells, when that was listed lately: a walk then
+ * searches each directory, not each file.  1: too little. */
+static int derive(struct history *history, struct past *past)
+{
+	CLEANUP(use_done) struct use used = { history, NULL };
+	CLEANUP(cleanup_free) char *parent = strdup(past->path);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	const char *name = past->path;
+	int r;
+
+	if (!parent || !*parent)
+		return 1;
+	if (slash)
+		name += slash + 1 - parent;
+	(slash ? slash : parent)[0] = '\0';
+	used.past = recall(history, parent, true, past->as_of);
+	if (!used.past)
+		return 1;
+	r = rvs_history_child(&used.past->found, name, &past->found, NULL);
+	if (r == 0 && past->has_names && past->found.access_count) {
+		rvs_history_done(&past->found); /* its names are wanted */
+		return 1;
+	}
+	if (r == 0)
+		complete(history, past);
+	return r;
 }
 
 static int ask(struct history *history, const char *path, bool wants_names,
@@ -197,6 +230,8 @@ static int ask(struct history *history, const char *path, bool wants_names,
 	past->has_names = wants_names;
 	past->as_of = as_of;
 	if (past->path)
+		r = derive(history, past);
+	if (past->path && r != 0)
 		r = search(history, past);
 	if (r < 0) {
 		free_past(past);

@@ -24,7 +24,10 @@
 #include "store/tree.h"
 #include "store/volume.h"
 
-enum { BUCKETS = 4096 };
+enum {
+	BUCKETS = 4096,
+	KIN_MAX = 1 << 16, /* sightings kept for children, of some 200 bytes */
+};
 
 /* How far a search came: directories open that lead to the path, the root being
  * the first, and those open inside the last of them that do not. */
@@ -43,6 +46,7 @@ struct sighting {
 
 struct child {
 	char *name;
+	struct sighting *seen; /* NULL: there are too many */
 	uint32_t nth;
 };
 
@@ -69,6 +73,7 @@ struct search {
 	char **parts;
 	uint32_t depth; /* how many parts */
 	bool wants_names;
+	size_t sightings; /* of children; beyond KIN_MAX none is kept */
 	struct outcome *buckets[BUCKETS];
 	struct rvs_buf scratch;
 	struct rvs_buf plain;
@@ -76,7 +81,7 @@ struct search {
 
 /* Reading a segment. */
 struct reading {
-	const struct search *search;
+	struct search *search;
 	struct outcome *outcome;
 };
 
@@ -87,17 +92,44 @@ struct hit {
 	uint32_t first; /* the same, or that of the first hard link */
 };
 
+/* A segment with children, in a snapshot. */
+struct span {
+	const struct outcome *outcome;
+	uint32_t before; /* nodes of the snapshot before it */
+};
+
+/* The children of a directory as one snapshot has them. */
+struct brood {
+	struct span *spans; /* in the order of names */
+	size_t count;
+	bool unreadable;
+};
+
+/* What a search for names met, kept to answer for each of them. */
+struct rvs_history_kin {
+	struct search *searches;
+	struct rvs_snapshot_list list;
+	struct brood *broods; /* one for each snapshot of the list */
+};
+
 /* ---- searches ---- */
+
+static void free_sighting(struct sighting *sighting)
+{
+	if (sighting)
+		free(sighting->first);
+	free(sighting);
+}
 
 static void free_outcome(struct outcome *outcome)
 {
 	size_t i;
 
-	if (outcome->found)
-		free(outcome->found->first);
-	free(outcome->found);
-	for (i = 0; i < outcome->child_count; i++)
+	free_sighting(outcome->found);
+	for (i = 0; i < outcome->child_count; i++) {
 		free(outcome->children[i].name);
+		free_sighting(outcome->children[i].seen);
+	}
 	free(outcome->children);
 	free(outcome);
 }
@@ -184,15 +216,16 @@ static int digest_of_node(const struct rvs_node *node, struct rvs_digest *ret,
 	return rvs_digest_of(device, sizeof(device), ret, err);
 }
 
-static int see(struct outcome *outcome, const struct rvs_node *node,
+/* *@ret is the caller's, on failure too. */
+static int see(const struct rvs_node *node, uint32_t nth, struct sighting **ret,
 	       struct rvs_error *err)
 {
 	struct sighting *found = calloc(1, sizeof(*found));
 
-	outcome->found = found;
+	*ret = found;
 	if (!found)
 		return rvs_error_no_memory(err);
-	found->nth = outcome->nodes;
+	found->nth = nth;
 	found->access = (struct rvs_access){ node->mode, node->uid, node->gid };
 	found->version.mode = node->mode;
 	found->version.size = node->size;
@@ -203,13 +236,13 @@ static int see(struct outcome *outcome, const struct rvs_node *node,
 	return found->first ? 0 : rvs_error_no_memory(err);
 }
 
-static int add_child(struct outcome *outcome, const char *name,
-		     struct rvs_error *err)
+static int add_child(struct search *search, struct outcome *outcome,
+		     const struct rvs_node *node, struct rvs_error *err)
 {
 	size_t n = outcome->child_count;
 	struct child *children;
 
-	if (!rvs_name_is_safe(name))
+	if (!rvs_name_is_safe(node->name))
 		return rvs_error_set(err, RVS_ERR_CORRUPT,
 				     "manifest: a name is unsafe");
 	/* Powers of two are when it is full. */
@@ -220,11 +253,15 @@ static int add_child(struct outcome *outcome, const char *name,
 			return rvs_error_no_memory(err);
 		outcome->children = children;
 	}
-	outcome->children[n] = (struct child){ strdup(name), outcome->nodes };
+	outcome->children[n] = (struct child){ .name = strdup(node->name),
+					       .nth = outcome->nodes };
 	if (!outcome->children[n].name)
 		return rvs_error_no_memory(err);
 	outcome->child_count++;
-	return 0;
+	return ++search->sightings > KIN_MAX ?
+		       0 :
+		       see(node, outcome->nodes, &outcome->children[n].seen,
+			   err);
 }
 
 /* The path itself: the search goes on only for the names in it. */
@@ -232,7 +269,7 @@ static int meet(struct reading *reading, const struct rvs_node *node,
 		struct rvs_error *err)
 {
 	struct outcome *outcome = reading->outcome;
-	int r = see(outcome, node, err);
+	int r = see(node, outcome->nodes, &outcome->found, err);
 
 	if (r < 0)
 		return r;
@@ -246,7 +283,7 @@ static int meet(struct reading *reading, const struct rvs_node *node,
 static int step(struct reading *reading, const struct rvs_node *node,
 		struct rvs_error *err)
 {
-	const struct search *search = reading->search;
+	struct search *search = reading->search;
 	struct outcome *outcome = reading->outcome;
 	struct place *at = &outcome->to;
 	bool is_directory = !node->hard_link && S_ISDIR(node->mode);
@@ -254,7 +291,7 @@ static int step(struct reading *reading, const struct rvs_node *node,
 
 	if (at->matched == search->depth + 1) {
 		at->aside += is_directory;
-		return add_child(outcome, node->name, err);
+		return add_child(search, outcome, node, err);
 	}
 	/* The root has no name, and no brother. */
 	order = at->matched == 0 ?
@@ -415,17 +452,36 @@ static int add_names(struct rvs_history *history, const char *id,
 
 		memcpy(name->id, id, sizeof(name->id));
 		name->index = before + outcome->children[i].nth;
-		name->name = rvs_take(outcome->children[i].name);
+		name->name = strdup(outcome->children[i].name);
+		if (!name->name) {
+			history->name_count--;
+			return rvs_error_no_memory(err);
+		}
 	}
 	outcome->told = true;
 	return 0;
 }
 
+static int add_span(struct brood *brood, const struct outcome *outcome,
+		    uint32_t before, struct rvs_error *err)
+{
+	struct span *spans;
+
+	if (outcome->child_count == 0)
+		return 0;
+	spans = reallocarray(brood->spans, brood->count + 1, sizeof(*spans));
+	if (!spans)
+		return rvs_error_no_memory(err);
+	brood->spans = spans;
+	spans[brood->count++] = (struct span){ outcome, before };
+	return 0;
+}
+
 /* Walk the manifest of the snapshot @id for as long as something may come.
- * @history (may be NULL) gets the names. */
+ * @history gets the names, @brood where they are; both may be NULL. */
 static int walk(struct search *search, const char *id,
-		struct rvs_history *history, struct hit *ret,
-		struct rvs_error *err)
+		struct rvs_history *history, struct brood *brood,
+		struct hit *ret, struct rvs_error *err)
 {
 	RVS_CLEANUP(rvs_cleanup_free) struct rvs_segment *segments = NULL;
 	struct place at = { 0, 0 };
@@ -440,6 +496,8 @@ static int walk(struct search *search, const char *id,
 		r = outcome_of(search, &segments[i], at, &outcome, err);
 		if (r == 0 && history)
 			r = add_names(history, id, nodes, outcome, err);
+		if (r == 0 && brood)
+			r = add_span(brood, outcome, nodes, err);
 		if (r < 0)
 			return r;
 		if (outcome->found)
@@ -483,7 +541,7 @@ static int follow(struct search *search, const char *id, struct hit *hit,
 	int r = search_of(search, hit->found->first, &other, err);
 
 	if (r == 0)
-		r = walk(other, id, NULL, &first, err);
+		r = walk(other, id, NULL, NULL, &first, err);
 	if (r < 0)
 		return r;
 	if (!first.found || first.found->first)
@@ -600,7 +658,7 @@ static bool is_unreadable(int status)
 }
 
 static int look_into(struct search *search, struct lasts *lasts,
-		     const struct rvs_snapshot *snapshot,
+		     const struct rvs_snapshot *snapshot, struct brood *brood,
 		     struct rvs_history *history, struct rvs_error *err)
 {
 	struct last *last = last_of(lasts, snapshot->source);
@@ -609,11 +667,12 @@ static int look_into(struct search *search, struct lasts *lasts,
 
 	if (!last)
 		return rvs_error_no_memory(err);
-	r = walk(search, snapshot->id, history, &hit, err);
+	r = walk(search, snapshot->id, history, brood, &hit, err);
 	if (r == 0 && hit.found && hit.found->first)
 		r = follow(search, snapshot->id, &hit, err);
 	if (is_unreadable(r)) {
 		history->unreadable++;
+		brood->unreadable = true;
 		return 0;
 	}
 	return r < 0 ? r : add_hit(history, last, snapshot, &hit, err);
@@ -726,25 +785,43 @@ static void read_ahead(struct rvs_store *store,
 
 /* ---- all snapshots ---- */
 
-static int look_into_all(struct search *search, struct rvs_history *history,
-			 struct rvs_error *err)
+static void kin_free(struct rvs_history_kin *kin)
 {
-	RVS_CLEANUP(rvs_snapshot_list_done)
-	struct rvs_snapshot_list list = { NULL, 0 };
+	size_t i;
+
+	if (!kin)
+		return;
+	searches_free(&kin->searches);
+	for (i = 0; kin->broods && i < kin->list.count; i++)
+		free(kin->broods[i].spans);
+	free(kin->broods);
+	rvs_snapshot_list_done(&kin->list);
+	free(kin);
+}
+
+static void kin_cleanup(struct rvs_history_kin **kin)
+{
+	kin_free(*kin);
+}
+
+static int look_into_all(struct rvs_history_kin *kin,
+			 struct rvs_history *history, struct rvs_error *err)
+{
+	struct search *search = kin->searches;
 	struct lasts lasts = { NULL, 0 };
 	size_t i;
-	int r = rvs_snapshot_list(search->store, &list, NULL, NULL, err);
+	int r = 0;
 
-	if (r == 0)
-		read_ahead(search->store, &list);
-	for (i = 0; i < list.count && r == 0; i++) {
-		const struct rvs_snapshot *snapshot = &list.items[i];
+	read_ahead(search->store, &kin->list);
+	for (i = 0; i < kin->list.count && r == 0; i++) {
+		const struct rvs_snapshot *snapshot = &kin->list.items[i];
 
 		if (search->depth == 0 && !search->wants_names &&
 		    S_ISDIR(snapshot->root.mode))
 			r = look_at_root(snapshot, history, err);
 		else
-			r = look_into(search, &lasts, snapshot, history, err);
+			r = look_into(search, &lasts, snapshot, &kin->broods[i],
+				      history, err);
 	}
 	free(lasts.items);
 	return r;
@@ -757,21 +834,113 @@ void rvs_history_done(struct rvs_history *history)
 	while (history->name_count > 0)
 		free(history->names[--history->name_count].name);
 	free(history->names);
+	kin_free(history->kin);
 	*history = (struct rvs_history){ .index = 0 };
+}
+
+/* What is kept needs no memory to read with any more. */
+static struct rvs_history_kin *settle(struct rvs_history_kin *kin)
+{
+	struct search *search;
+
+	for (search = kin->searches; search; search = search->next) {
+		rvs_buf_done(&search->scratch);
+		rvs_buf_done(&search->plain);
+	}
+	return kin;
 }
 
 static int find(struct rvs_store *store, const char *path, bool wants_names,
 		struct rvs_history *ret, struct rvs_error *err)
 {
-	RVS_CLEANUP(searches_free) struct search *searches = NULL;
+	RVS_CLEANUP(kin_cleanup)
+	struct rvs_history_kin *kin = calloc(1, sizeof(*kin));
 	int r;
 
 	*ret = (struct rvs_history){ .index = 0 };
-	r = search_new(store, path, wants_names, &searches, err);
+	if (!kin)
+		return rvs_error_no_memory(err);
+	r = search_new(store, path, wants_names, &kin->searches, err);
 	if (r == 0)
-		r = look_into_all(searches, ret, err);
+		r = rvs_snapshot_list(store, &kin->list, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	kin->broods = calloc(kin->list.count + 1, sizeof(*kin->broods));
+	r = kin->broods ? look_into_all(kin, ret, err) :
+			  rvs_error_no_memory(err);
 	order_names(ret);
 	if (r < 0)
+		rvs_history_done(ret);
+	else if (wants_names && kin->searches->sightings <= KIN_MAX)
+		ret->kin = settle(rvs_take(kin));
+	return r;
+}
+
+/* ---- children ---- */
+
+static int compare_to_child(const void *name, const void *child)
+{
+	return strcmp(name, ((const struct child *)child)->name);
+}
+
+/* The child @name of a snapshot; an empty hit: it has none. */
+static struct hit find_child(const struct brood *brood, const char *name)
+{
+	struct hit hit = { NULL, 0, 0 };
+	size_t i;
+
+	for (i = 0; i < brood->count && !hit.found; i++) {
+		const struct span *span = &brood->spans[i];
+		const struct outcome *outcome = span->outcome;
+		const struct child *child = outcome->children;
+
+		if (strcmp(name, child->name) < 0)
+			break; /* and before all that come */
+		child = bsearch(name, child, outcome->child_count,
+				sizeof(*child), compare_to_child);
+		if (child)
+			hit = (struct hit){ child->seen,
+					    span->before + child->nth,
+					    span->before + child->nth };
+	}
+	return hit;
+}
+
+static int find_in_broods(const struct rvs_history_kin *kin, const char *name,
+			  struct lasts *lasts, struct rvs_history *ret,
+			  struct rvs_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < kin->list.count && r == 0; i++) {
+		const struct rvs_snapshot *snapshot = &kin->list.items[i];
+		const struct hit hit = find_child(&kin->broods[i], name);
+		struct last *last = last_of(lasts, snapshot->source);
+
+		if (hit.found && hit.found->first)
+			return 1;
+		if (kin->broods[i].unreadable)
+			ret->unreadable++;
+		else
+			r = last ? add_hit(ret, last, snapshot, &hit, err) :
+				   rvs_error_no_memory(err);
+	}
+	return r;
+}
+
+int rvs_history_child(const struct rvs_history *directory, const char *name,
+		      struct rvs_history *ret, struct rvs_error *err)
+{
+	struct lasts lasts = { NULL, 0 };
+	int r;
+
+	*ret = (struct rvs_history){ .index = 0 };
+	if (!directory->kin)
+		return 1;
+	r = find_in_broods(directory->kin, name, &lasts, ret, err);
+	free(lasts.items);
+	if (r != 0)
 		rvs_history_done(ret);
 	return r;
 }

@@ -289,6 +289,101 @@ static void test_many_names(void **state)
 	assert_int_equal(history.name_count, FOLDERS);
 }
 
+static void expect_same(const struct rvs_history *a,
+			const struct rvs_history *b)
+{
+	size_t i;
+
+	assert_string_equal(a->id, b->id);
+	assert_int_equal(a->index, b->index);
+	assert_int_equal(a->unreadable, b->unreadable);
+	assert_int_equal(a->version_count, b->version_count);
+	for (i = 0; i < a->version_count; i++) {
+		const struct rvs_version *x = &a->versions[i];
+		const struct rvs_version *y = &b->versions[i];
+
+		assert_string_equal(x->id, y->id);
+		assert_int_equal(x->index, y->index);
+		assert_int_equal(x->mode, y->mode);
+		assert_int_equal(x->size, y->size);
+		assert_memory_equal(&x->created_at, &y->created_at,
+				    sizeof(x->created_at));
+		assert_memory_equal(&x->mtime, &y->mtime, sizeof(x->mtime));
+		assert_memory_equal(&x->digest, &y->digest, RVS_DIGEST_LEN);
+	}
+	assert_int_equal(a->access_count, b->access_count);
+	for (i = 0; i < a->access_count; i++)
+		assert_memory_equal(&a->accesses[i], &b->accesses[i],
+				    sizeof(a->accesses[i]));
+}
+
+/* Returns how many of the names had to be searched. */
+static unsigned compare_children(struct rvs_store *store, const char *path)
+{
+	RVS_CLEANUP(rvs_history_done)
+	struct rvs_history directory = { .index = 0 };
+	struct rvs_error err = RVS_ERROR_INIT;
+	unsigned searched = 0;
+	char whole[256];
+	size_t i;
+
+	expect_ok(rvs_history_list(store, path, &directory, &err), err);
+	for (i = 0; i < directory.name_count; i++) {
+		HISTORY;
+		RVS_CLEANUP(rvs_history_done)
+		struct rvs_history child = { .index = 0 };
+		int r = rvs_history_child(&directory, directory.names[i].name,
+					  &child, &err);
+
+		assert_in_range(r, 0, 1);
+		searched += r == 1;
+		(void)snprintf(whole, sizeof(whole), "%s/%s", path,
+			       directory.names[i].name);
+		expect_ok(rvs_history_find(store, whole, &history, &err), err);
+		if (r == 0)
+			expect_same(&child, &history);
+	}
+	return searched;
+}
+
+/* A directory's history tells of each name in it what a search for it would. */
+static void test_a_directory_tells_of_its_children(void **state)
+{
+	enum { FILES = 900, SNAPSHOTS = 6 };
+	STORE;
+	char path[64];
+	unsigned i, n;
+
+	assert_int_equal(mkdir("source/dir", 0755), 0);
+	assert_int_equal(mkdir("second", 0755), 0);
+	assert_int_equal(mkdir("second/dir", 0700), 0);
+	for (i = 0; i < FILES; i++) {
+		(void)snprintf(path, sizeof(path), "source/dir/file-%03u", i);
+		write_random(path, 20, i);
+	}
+	write_text("second/dir/file-007", "of another source");
+	for (n = 0; n < SNAPSHOTS; n++) {
+		write_random("source/dir/file-500", 30, n / 2);
+		(void)unlink("source/dir/comes-and-goes");
+		(void)rmdir("source/dir/comes-and-goes");
+		if (n % 3 == 0)
+			write_text("source/dir/comes-and-goes", "a file");
+		if (n % 3 == 1)
+			assert_int_equal(mkdir("source/dir/comes-and-goes",
+					       0700 + n), 0);
+		snap_of(store, "source");
+		if (n == 2)
+			snap_of(store, "second");
+	}
+	assert_int_equal(compare_children(store, "dir"), 0);
+	assert_int_equal(compare_children(store, "."), 0);
+	assert_int_equal(compare_children(store, "none"), 0);
+	assert_int_equal(link("source/dir/file-100", "source/dir/file-100b"),
+			 0);
+	snap_of(store, "source");
+	assert_int_equal(compare_children(store, "dir"), 1);
+}
+
 /* ---- what a search reads ---- */
 
 static const struct rvs_backend_ops *real_ops;
@@ -372,6 +467,7 @@ int main(void)
 		sandbox_test(
 			test_sources_that_take_turns_have_versions_of_their_own),
 		sandbox_test(test_many_names),
+		sandbox_test(test_a_directory_tells_of_its_children),
 		sandbox_test(test_nothing_is_read_twice_once_all_is_loaded),
 		sandbox_test(test_damaged_manifest_is_left_out),
 	};

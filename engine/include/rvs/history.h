@@ -62,6 +62,8 @@ struct rvs_history {
 	struct rvs_past_name *names; /* in byte order */
 	size_t name_count;
 	size_t unreadable; /* snapshots left out, their manifests damaged */
+	struct rvs_history_kin *kin; /* of rvs_history_list(), for
+					rvs_history_child(); may be NULL */
 };
 
 /*
@@ -75,6 +77,15 @@ int rvs_history_find(struct rvs_store *store, const char *path,
 /* The same with the names that lay in it while it was a directory. */
 int rvs_history_list(struct rvs_store *store, const char *path,
 		     struct rvs_history *ret, struct rvs_error *err);
+
+/*
+ * What rvs_history_find() gives for @name in a directory whose history
+ * rvs_history_list() gave, as it was then, and without reading anything.  1: that
+ * must be searched, as hard links are, and what lies in directories of very many
+ * names.
+ */
+int rvs_history_child(const struct rvs_history *directory, const char *name,
+		      struct rvs_history *ret, struct rvs_error *err);
 
 void rvs_history_done(struct rvs_history *history);
 
