@@ -97,7 +97,7 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 	RVS_CLEANUP(rvs_json_cleanup)
 	json_t *root = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s*, s:o, s:o, s:s,"
-		" s:o, s:s, s:b, s:o*}",
+		" s:o, s:o, s:b, s:o*}",
 		"id", snapshot->id,
 		"name", snapshot->name,
 		"created_at", rvs_time_format(snapshot->created_at, created),
@@ -115,7 +115,7 @@ char *rvs_snapshot_json(const struct rvs_snapshot *snapshot, int indent)
 		"metadata", metadata_json(snapshot),
 		"consistency", snapshot->consistency,
 		"source", rvs_json_text(snapshot->source),
-		"tool_version", snapshot->tool_version,
+		"tool_version", rvs_json_text(snapshot->tool_version),
 		"pinned", snapshot->pinned,
 		"root",
 		snapshot->root.mode ? root_json(&snapshot->root) : NULL);

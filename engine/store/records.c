@@ -16,8 +16,8 @@
 #include "store.h"
 
 enum {
-	FEW = 64,              /* records are read sooner than threads start */
-	BATCH = 32,            /* records that one job reads */
+	FEW = 64,   /* records are read sooner than threads start */
+	BATCH = 32, /* records that one job reads */
 };
 
 struct rvs_records {

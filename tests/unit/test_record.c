@@ -42,7 +42,7 @@ static struct rvs_snapshot full_record(void)
 				      .vector_count = 10000,
 				      .consistency = "settled",
 				      .source = (char *)"/data/\xff",
-				      .tool_version = (char *)"0.1",
+				      .tool_version = (char *)"0.1\xff\\",
 				      .metadata = metadata,
 				      .metadata_count = 2 };
 }
