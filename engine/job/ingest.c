@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/pool.h"
+#include "batch.h"
 #include "capture.h"
 #include "chunker.h"
 #include "dedup.h"
@@ -18,11 +17,7 @@
 #include "source/input.h"
 #include "store/store.h"
 
-enum {
-	IN_FLIGHT = 4, /* chunks of one lane, for each worker */
-	BATCH_FILES = 64,
-	BATCH_BYTES = RVS_GATHER_MAX,
-};
+enum { IN_FLIGHT = 4 }; /* chunks of one lane, for each worker */
 
 /* A file while it is taken in: from its first chunk to its end. */
 struct file {
@@ -60,23 +55,6 @@ struct chunk {
 	struct chunk *all;         /* in the list of all */
 };
 
-/* Small files on their way together. */
-struct batch {
-	struct rvs_job look;
-	struct rvs_ingest *ingest;
-	size_t count;
-	uint64_t planned; /* bytes */
-	struct batch_file {
-		char *path;
-		struct rvs_content *content;
-		uint64_t size;
-		size_t start; /* in bytes */
-	} files[BATCH_FILES];
-	struct rvs_buf bytes;
-	int status;
-	struct rvs_error err;
-};
-
 struct rvs_ingest {
 	struct rvs_ingest_options options;
 	struct rvs_capture capture;
@@ -86,7 +64,7 @@ struct rvs_ingest {
 	unsigned limit;            /* pieces in flight in a lane */
 	struct chunk *spares, *all;
 	struct file *open; /* files whose end was not decided yet */
-	struct batch *batch; /* being filled */
+	struct rvs_batch *batch; /* small files, being filled */
 	struct rvs_strand *bundle;
 	struct rvs_chunker *chunker;
 	struct rvs_dedup *dedup;
@@ -108,47 +86,6 @@ static void look_at_chunk(struct rvs_job *job, unsigned worker)
 			    rvs_dedup_look(c->ingest->dedup, &c->data,
 					   &c->err) :
 			    0;
-}
-
-static int read_small(struct batch *batch, struct batch_file *file, int fd)
-{
-	struct rvs_content *content = file->content;
-	uint8_t *end = rvs_buf_reserve(&batch->bytes, file->size);
-	struct rvs_input input;
-	ssize_t n;
-
-	if (!end)
-		return rvs_error_no_memory(&batch->err);
-	n = rvs_io_pread(fd, end, file->size, 0);
-	if (n < 0)
-		return rvs_content_cannot_read(content, &batch->err) < 0 &&
-				       !content->unreadable ?
-			       batch->err.status :
-			       0;
-	batch->bytes.len += (size_t)n;
-	content->size = (uint64_t)n;
-	input = rvs_input_of_memory(end, (size_t)n);
-	rvs_content_count(content, &input, file->path);
-	return rvs_digest_of(end, (size_t)n, &content->digest, &batch->err);
-}
-
-static void look_at_batch(struct rvs_job *job, unsigned worker)
-{
-	struct batch *batch = (struct batch *)job;
-	size_t i;
-
-	(void)worker;
-	for (i = 0; i < batch->count && batch->status >= 0; i++) {
-		struct batch_file *file = &batch->files[i];
-		RVS_CLEANUP(rvs_cleanup_fd) int fd = -1;
-
-		file->start = batch->bytes.len;
-		batch->status = rvs_capture_open(&batch->ingest->capture,
-						 file->path, file->content,
-						 &fd, &batch->err);
-		if (batch->status == 0)
-			batch->status = read_small(batch, file, fd);
-	}
 }
 
 /* ---- jobs: summing ---- */
@@ -281,40 +218,12 @@ static int decide_end(struct rvs_ingest *ingest, struct chunk *c,
 	return r;
 }
 
-static int decide_small(struct rvs_ingest *ingest, const struct batch *batch,
-			const struct batch_file *file, struct rvs_error *err)
-{
-	struct rvs_content *content = file->content;
-
-	if (content->missing || content->unreadable || content->size == 0)
-		return 0;
-	return rvs_dedup_small(ingest->dedup, ingest->bundle,
-			       batch->bytes.bytes + file->start, content, err);
-}
-
-static void free_batch(struct batch *batch)
-{
-	size_t i;
-
-	if (!batch)
-		return;
-	for (i = 0; i < batch->count; i++)
-		free(batch->files[i].path);
-	rvs_buf_done(&batch->bytes);
-	free(batch);
-}
-
-static int decide_batch(struct rvs_ingest *ingest, struct batch *batch,
+static int decide_batch(struct rvs_ingest *ingest, struct rvs_batch *batch,
 			struct rvs_error *err)
 {
-	int r = batch->status < 0 ? batch->status : 0;
-	size_t i;
+	int r = rvs_batch_store(batch, ingest->dedup, ingest->bundle, err);
 
-	if (r < 0 && err)
-		*err = batch->err;
-	for (i = 0; i < batch->count && r == 0; i++)
-		r = decide_small(ingest, batch, &batch->files[i], err);
-	free_batch(batch);
+	rvs_batch_free(batch);
 	return r;
 }
 
@@ -344,9 +253,9 @@ static int collect_looked(struct rvs_ingest *ingest, size_t limit,
 
 	while (rvs_lane_depth(ingest->looking) > limit && r == 0) {
 		struct rvs_job *job = rvs_lane_collect(ingest->looking);
+		struct rvs_batch *batch = rvs_batch_of(job);
 
-		r = job->run == look_at_batch ?
-			    decide_batch(ingest, (struct batch *)job, err) :
+		r = batch ? decide_batch(ingest, batch, err) :
 			    decide_piece(ingest, (struct chunk *)job, err);
 	}
 	return r;
@@ -571,9 +480,9 @@ static int send_batch(struct rvs_ingest *ingest, struct rvs_error *err)
 		r = make_room(ingest, err);
 	if (r < 0)
 		return r;
-	report(ingest, ingest->batch->planned);
-	ingest->batch->look.run = look_at_batch;
-	rvs_lane_submit(ingest->looking, &rvs_take(ingest->batch)->look);
+	report(ingest, rvs_batch_bytes(ingest->batch));
+	rvs_lane_submit(ingest->looking,
+			rvs_batch_job(rvs_take(ingest->batch)));
 	return 0;
 }
 
@@ -581,29 +490,13 @@ int rvs_ingest_small(struct rvs_ingest *ingest, const char *path,
 		     uint64_t size, struct rvs_content *ret,
 		     struct rvs_error *err)
 {
-	struct batch *batch = ingest->batch;
 	int r = 0;
 
-	if (batch && (batch->count == BATCH_FILES ||
-		      batch->planned + size > BATCH_BYTES))
+	if (ingest->batch && !rvs_batch_has_room(ingest->batch, size))
 		r = send_batch(ingest, err);
-	if (r < 0)
-		return r;
-	if (!ingest->batch) {
-		ingest->batch = calloc(1, sizeof(*batch));
-		if (!ingest->batch)
-			return rvs_error_no_memory(err);
-		ingest->batch->ingest = ingest;
-	}
-	batch = ingest->batch;
-	batch->files[batch->count] = (struct batch_file){
-		.path = strdup(path), .content = ret, .size = size
-	};
-	if (!batch->files[batch->count].path)
-		return rvs_error_no_memory(err);
-	batch->count++;
-	batch->planned += size;
-	return 0;
+	if (r == 0 && !ingest->batch)
+		r = rvs_batch_new(&ingest->capture, &ingest->batch, err);
+	return r < 0 ? r : rvs_batch_add(ingest->batch, path, size, ret, err);
 }
 
 /* ---- the whole ---- */
@@ -648,8 +541,7 @@ static void abandon_looked(struct rvs_ingest *ingest)
 	struct rvs_job *job;
 
 	while (ingest->looking && (job = rvs_lane_collect(ingest->looking)))
-		if (job->run == look_at_batch)
-			free_batch((struct batch *)job);
+		rvs_batch_free(rvs_batch_of(job));
 	while (ingest->open)
 		free_file(ingest, ingest->open);
 }
@@ -664,7 +556,7 @@ void rvs_ingest_free(struct rvs_ingest *ingest)
 	free_chunks(ingest);
 	rvs_chunker_free(ingest->chunker);
 	rvs_dedup_free(ingest->dedup);
-	free_batch(ingest->batch);
+	rvs_batch_free(ingest->batch);
 	rvs_hasher_free(ingest->hasher);
 	free(ingest->zeros);
 	free(ingest);

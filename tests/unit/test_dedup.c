@@ -3,51 +3,12 @@
  * page; a complete stream shares nothing and nothing hangs on it; every chunk
  * is released once.
  */
-#include "memory_store.h"
-#include "sandbox.h"
+#include "deduped.h"
 
-#include "base/pool.h"
 #include "job/content.h"
-#include "job/dedup.h"
-#include "job/press.h"
 #include "job/prior.h"
 
-#define ID "20261122T101500Z-0001"
-
-enum { LEN = 100000, OURS = 7 };
-
-/* A dedup on a press into memory. */
-struct ours {
-	struct memory_store *store;
-	struct rvs_pool *pool;
-	struct rvs_writer *writer;
-	struct rvs_press *press;
-	struct rvs_dedup *dedup;
-	struct rvs_strand *strand;
-	unsigned released;
-};
-
-static void begin(struct ours *o, const struct rvs_prior *prior)
-{
-	struct rvs_error err = RVS_ERROR_INIT;
-
-	*o = (struct ours){ .store = memory_store_new(1 << 20) };
-	expect_ok(rvs_pool_new(2, &o->pool, &err), err);
-	expect_ok(rvs_writer_new(&o->store->store, ID, &o->writer, &err), err);
-	expect_ok(rvs_press_new(o->writer, o->pool, 1, &o->press, &err), err);
-	expect_ok(rvs_press_begin(o->press, "stream.gz", &o->strand, &err),
-		  err);
-	expect_ok(rvs_dedup_new(o->press, prior, OURS, &o->dedup, &err), err);
-}
-
-static void ours_done(struct ours *o)
-{
-	rvs_press_free(o->press);
-	rvs_dedup_free(o->dedup);
-	rvs_writer_free(o->writer);
-	rvs_pool_free(o->pool);
-	memory_store_cleanup(&o->store);
-}
+enum { LEN = 100000 };
 
 static void count_release(void *owner)
 {
@@ -55,7 +16,7 @@ static void count_release(void *owner)
 }
 
 /* Take in @bytes at @at of the file; they must stay. */
-static void take_in(struct ours *o, const struct rvs_dedup_file *file,
+static void take_in(struct deduped *o, const struct rvs_dedup_file *file,
 		    const uint8_t *bytes, size_t len, uint64_t at)
 {
 	struct rvs_dedup_chunk chunk = { .file = file,
@@ -77,18 +38,18 @@ static void take_in(struct ours *o, const struct rvs_dedup_file *file,
 static void test_what_was_stored_is_shared(void **state)
 {
 	static uint8_t bytes[LEN];
-	RVS_CLEANUP(ours_done) struct ours o;
+	RVS_CLEANUP(deduped_done) struct deduped o;
 	RVS_CLEANUP(rvs_content_done) struct rvs_content content = { 0 };
 	struct rvs_dedup_file file = { .content = &content };
 
-	begin(&o, NULL);
+	deduped_begin(&o, NULL);
 	file.strand = o.strand;
 	fill_random(bytes, LEN, 1);
 	take_in(&o, &file, bytes, LEN, 0);
 	take_in(&o, &file, bytes, LEN, LEN);
 	take_in(&o, &file, bytes, LEN - 1, 2 * LEN); /* others, though alike */
 	assert_int_equal(content.extents.count, 3);
-	assert_int_equal(content.extents.items[0].volume, OURS);
+	assert_int_equal(content.extents.items[0].volume, DEDUPED_VOLUME);
 	assert_int_equal(content.extents.items[1].at, LEN);
 	assert_int_equal(content.extents.items[1].member,
 			 content.extents.items[0].member);
@@ -99,13 +60,13 @@ static void test_what_was_stored_is_shared(void **state)
 static void test_a_complete_stream_shares_nothing(void **state)
 {
 	static uint8_t bytes[LEN];
-	RVS_CLEANUP(ours_done) struct ours o;
+	RVS_CLEANUP(deduped_done) struct deduped o;
 	RVS_CLEANUP(rvs_content_done) struct rvs_content content = { 0 };
 	RVS_CLEANUP(rvs_content_done) struct rvs_content other = { 0 };
 	struct rvs_dedup_file file = { .content = &content, .complete = true };
 	struct rvs_dedup_file next = { .content = &other };
 
-	begin(&o, NULL);
+	deduped_begin(&o, NULL);
 	next.strand = file.strand = o.strand;
 	fill_random(bytes, LEN, 1);
 	take_in(&o, &file, bytes, LEN, 0);
@@ -153,25 +114,25 @@ static void test_equal_pages_are_shared(void **state)
 	RVS_CLEANUP(prior_cleanup) struct rvs_prior *prior = new_prior(store);
 	RVS_CLEANUP(rvs_buf_done)
 	struct rvs_buf bytes = read_whole("source/file");
-	RVS_CLEANUP(ours_done) struct ours o;
+	RVS_CLEANUP(deduped_done) struct deduped o;
 	RVS_CLEANUP(rvs_content_done) struct rvs_content content = { 0 };
 	struct rvs_dedup_file file = { .content = &content,
 				       .old = old_file(prior) };
 	const struct rvs_extent *e;
 
-	begin(&o, prior);
+	deduped_begin(&o, prior);
 	file.strand = o.strand;
 	bytes.bytes[5 * RVS_PAGE_LEN + 10] ^= 1;
 	take_in(&o, &file, bytes.bytes, LEN, 0);
 	e = content.extents.items;
 	assert_true(content.extents.count >= 3);
 	assert_int_equal(e[0].at, 0);
-	assert_true(e[0].volume != OURS);
-	while (e->volume != OURS)
+	assert_true(e[0].volume != DEDUPED_VOLUME);
+	while (e->volume != DEDUPED_VOLUME)
 		e++;
 	assert_int_equal(e->at, 5 * RVS_PAGE_LEN);
 	assert_int_equal(e[1].at, 6 * RVS_PAGE_LEN);
-	assert_true(e[1].volume != OURS);
+	assert_true(e[1].volume != DEDUPED_VOLUME);
 }
 
 /* As many pieces would make reading slow and the base's members immortal. */
@@ -181,37 +142,37 @@ static void test_a_chunk_in_tatters_is_stored_whole(void **state)
 	RVS_CLEANUP(prior_cleanup) struct rvs_prior *prior = new_prior(store);
 	RVS_CLEANUP(rvs_buf_done)
 	struct rvs_buf bytes = read_whole("source/file");
-	RVS_CLEANUP(ours_done) struct ours o;
+	RVS_CLEANUP(deduped_done) struct deduped o;
 	RVS_CLEANUP(rvs_content_done) struct rvs_content content = { 0 };
 	struct rvs_dedup_file file = { .content = &content,
 				       .old = old_file(prior) };
 	size_t at;
 
-	begin(&o, prior);
+	deduped_begin(&o, prior);
 	file.strand = o.strand;
 	for (at = 0; at < LEN; at += 2 * RVS_PAGE_LEN)
 		bytes.bytes[at] ^= 1;
 	take_in(&o, &file, bytes.bytes, LEN, 0);
 	assert_int_equal(content.extents.count, 1);
-	assert_int_equal(content.extents.items[0].volume, OURS);
+	assert_int_equal(content.extents.items[0].volume, DEDUPED_VOLUME);
 }
 
 static void test_files_that_the_base_has_are_shared(void **state)
 {
 	RVS_CLEANUP(close_store) struct rvs_store *store = new_store();
 	RVS_CLEANUP(prior_cleanup) struct rvs_prior *prior = new_prior(store);
-	RVS_CLEANUP(ours_done) struct ours o;
+	RVS_CLEANUP(deduped_done) struct deduped o;
 	RVS_CLEANUP(rvs_content_done) struct rvs_content copy = { 0 };
 	RVS_CLEANUP(rvs_content_done) struct rvs_content one = { 0 };
 	RVS_CLEANUP(rvs_content_done) struct rvs_content two = { 0 };
 	const uint8_t small[] = "small";
 	struct rvs_error err = RVS_ERROR_INIT;
 
-	begin(&o, prior);
+	deduped_begin(&o, prior);
 	copy.digest = old_file(prior)->digest;
 	expect_ok(rvs_dedup_copy(o.dedup, &copy, LEN, &err), err);
 	assert_true(copy.extents.count > 0);
-	assert_true(copy.extents.items[0].volume != OURS);
+	assert_true(copy.extents.items[0].volume != DEDUPED_VOLUME);
 	expect_status(rvs_dedup_copy(o.dedup, &copy, LEN + 1, &err), 1, err);
 	/* A small one that is new is stored once. */
 	one.size = two.size = sizeof(small);
@@ -219,7 +180,7 @@ static void test_files_that_the_base_has_are_shared(void **state)
 	two.digest = one.digest;
 	expect_ok(rvs_dedup_small(o.dedup, o.strand, small, &one, &err), err);
 	expect_ok(rvs_dedup_small(o.dedup, o.strand, small, &two, &err), err);
-	assert_int_equal(one.extents.items[0].volume, OURS);
+	assert_int_equal(one.extents.items[0].volume, DEDUPED_VOLUME);
 	assert_int_equal(two.extents.items[0].member,
 			 one.extents.items[0].member);
 	assert_int_equal(two.extents.items[0].offset,
