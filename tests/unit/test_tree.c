@@ -645,6 +645,71 @@ static struct memory_store *forge(const struct rvs_buf *segment)
 	return s;
 }
 
+static void put_fifo(struct rvs_buf *segment, struct rvs_buf *logical,
+		     const char *name)
+{
+	const struct rvs_node node = { .name = name, .mode = S_IFIFO | 0600 };
+
+	rvs_node_put_logical(segment, &node);
+	rvs_node_put_logical(logical, &node);
+	rvs_buf_put_varint(segment, 1); /* inode */
+	rvs_buf_put_signed(segment, 0);
+	rvs_buf_put_varint(segment, 0);
+}
+
+/* So many segments that threads load them, and entries that others fault in
+ * ahead: the tree and its checksum are those of one thread. */
+static void test_a_tree_of_many_segments(void **state)
+{
+	enum { SEGMENTS = 60, EACH = 1000 };
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = memory_store_new(1 << 20);
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf segment = RVS_BUF_INIT;
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf logical = RVS_BUF_INIT;
+	const struct rvs_node top = { .name = "", .mode = S_IFDIR | 0755 };
+	struct maker *m = begin(s, ID);
+	struct rvs_error err = RVS_ERROR_INIT;
+	struct rvs_digest digest;
+	struct rvs_tree *tree;
+	char name[16];
+	uint32_t i, k;
+
+	rvs_node_put_logical(&logical, &top);
+	for (i = 0; i < SEGMENTS; i++) {
+		segment.len = 0;
+		rvs_buf_put_u8(&segment, 1); /* version */
+		rvs_buf_put_varint(&segment, 0); /* volumes */
+		if (i == 0) {
+			rvs_node_put_logical(&segment, &top);
+			rvs_buf_put_varint(&segment, 1);
+			rvs_buf_put_signed(&segment, 0);
+			rvs_buf_put_varint(&segment, 0);
+			rvs_buf_put_varint(&segment, 0);
+		}
+		for (k = 0; k < EACH; k++) {
+			(void)snprintf(name, sizeof(name), "%08u",
+				       i * EACH + k);
+			put_fifo(&segment, &logical, name);
+		}
+		if (i == SEGMENTS - 1)
+			rvs_node_put_end(&segment);
+		(void)put_segment(m, segment.bytes, segment.len, NULL);
+	}
+	rvs_node_put_end(&logical);
+	commit(m);
+	memory_ok(rvs_digest_of(logical.bytes, logical.len, &digest, &err),
+		  err);
+	memory_ok(rvs_tree_open_with_origins(&s->store, ID, &tree, &err), err);
+	assert_true(rvs_digest_equal(&digest, rvs_tree_checksum(tree)));
+	assert_int_equal(rvs_tree_count(tree), 1 + SEGMENTS * EACH);
+	for (i = 0; i < SEGMENTS * EACH; i++) {
+		(void)snprintf(name, sizeof(name), "%08u", i);
+		assert_int_equal(rvs_tree_find(tree, name), 1 + i);
+		assert_int_equal(rvs_tree_origin(tree, 1 + i)->ino, 1);
+	}
+	rvs_tree_release(tree);
+}
+
 /* Extents of nothing, before there is any file they could belong to. */
 static void test_extents_before_the_first_node_are_corrupt(void **state)
 {
@@ -775,6 +840,7 @@ int main(void)
 		cmocka_unit_test(test_every_flipped_bit_is_found_or_harmless),
 		cmocka_unit_test(test_a_deleted_snapshot_is_not_found),
 		cmocka_unit_test(test_a_missing_manifest_is_missing),
+		cmocka_unit_test(test_a_tree_of_many_segments),
 		cmocka_unit_test(test_extents_before_the_first_node_are_corrupt),
 		cmocka_unit_test(test_a_segment_that_is_a_data_member_is_corrupt),
 		cmocka_unit_test(test_threads_share_a_tree),
