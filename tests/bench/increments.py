@@ -7,8 +7,9 @@ snapshot on: what `du --apparent-size` says of the repository before and after.
 usage: increments.py [--program RUVSNAP] [--mount RUVSNAPFS] [--directory DIR] [--only PART]... [--small]
                      [--chain-mib MIB] [--chain-percent PERCENT]...
 
-PART is costs, chain or tree; --small divides all sizes by 16, to try the script.  The chain is of a file of MIB (128),
-once for each PERCENT of its pages that an increment finds rewritten (0.02, 0.1, 0.25).  Needs about 8 GB below DIR,
+PART is costs, chain or tree; --small divides all sizes by 16, to try the script.  The chain is of a file of MIB (128)
+of embeddings, once for each PERCENT of its pages that an increment finds rewritten with others (0.02, 0.1, 0.25); with
+--chain-random of bytes that nothing compresses.  Needs about 8 GB below DIR,
 borg, restic, and node with @ruvector/core (npm ci in tests/live); what is missing is left out.
 """
 import argparse
@@ -44,8 +45,8 @@ class States:
             states.fill(self.random, os.path.join(top, "vectors.bin"), self.size(mib))
         return make
 
-    def pages(self, top, percent=1):
-        return states.rewrite_pages(self.random, top, percent)
+    def pages(self, top, percent=1, new_bytes=None):
+        return states.rewrite_pages(self.random, top, percent, new_bytes)
 
     def append(self, top):
         return states.append(self.random, top)
@@ -146,19 +147,29 @@ def mounted_seconds(options, store, mountpoint, rounds=5):
     return best
 
 
+def make_source(options, made, top, seed):
+    if options.chain_random:
+        os.makedirs(top)
+        made.random_file(options.chain_mib)(top)
+    else:
+        states.make_vectors(top, made.size(options.chain_mib) >> 20, seed)
+
+
 def make_chain(options, top, percent):
     """Stores of the same file: one of 200 increments, one of a full snapshot.  How much was rewritten, in bytes."""
     made = States(options, top)
-    source, chain, full = (os.path.join(top, name) for name in ("source", "chain", "full"))
-    os.makedirs(source)
-    made.random_file(options.chain_mib)(source)
+    source, chain, full, new = (os.path.join(top, name) for name in ("source", "chain", "full", "new"))
+    make_source(options, made, source, 1)
+    make_source(options, made, new, 2)
     for store in (chain, full):
         run(Command([options.program, "init", store, "--source", source]))
     run(Command([options.program, "create", chain]))
     changed = 0
-    for _ in range(200):
-        changed += made.pages(source, percent)
-        run(Command([options.program, "create", chain]))
+    with open(os.path.join(new, "vectors.bin"), "rb") as pages:
+        for _ in range(200):
+            changed += made.pages(source, percent, pages.read)
+            run(Command([options.program, "create", chain]))
+    shutil.rmtree(new)
     run(Command([options.program, "create", full]))
     return chain, full, changed
 
@@ -218,6 +229,7 @@ def main():
     parser.add_argument("--only", action="append", choices=parts)
     parser.add_argument("--chain-mib", type=int, default=128, metavar="MIB")
     parser.add_argument("--chain-percent", type=float, action="append", metavar="PERCENT")
+    parser.add_argument("--chain-random", action="store_true")
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ruvsnap-bench-", dir=options.directory) as top:

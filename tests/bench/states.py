@@ -25,14 +25,15 @@ def fill(rng, path, size, mode="wb"):
     return size
 
 
-def rewrite_pages(rng, top, percent=1.0):
+def rewrite_pages(rng, top, percent=1.0, new_bytes=None):
+    """Pages anywhere get random bytes, or what new_bytes(length) gives."""
     path = os.path.join(top, "vectors.bin")
     pages = os.path.getsize(path) // PAGE
     chosen = rng.sample(range(pages), max(1, int(pages * percent / 100)))
     with open(path, "r+b") as f:
         for page in chosen:
             f.seek(page * PAGE)
-            f.write(rng.randbytes(PAGE))
+            f.write((new_bytes or rng.randbytes)(PAGE))
     return len(chosen) * PAGE
 
 
@@ -68,9 +69,9 @@ def change(seed, name, top, *arguments):
 # ---- data sets ---------------------------------------------------------------------------------------------------
 
 
-def make_vectors(top, mib):
+def make_vectors(top, mib, seed=1):
     """A vector directory: embeddings of @mib MiB, their index and metadata, an eighth of that together."""
-    run(Command([MAKE_SAMPLE, top, str(mib)]))
+    run(Command([MAKE_SAMPLE, top, str(mib), str(seed)]))
 
 
 def words(rng, count):
