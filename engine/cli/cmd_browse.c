@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +16,11 @@
 #include "command.h"
 #include "output.h"
 
-enum { BLOCK = 1 << 20, PIPE = 1 << 20 };
+enum {
+	BLOCK = 1 << 20, /* read at once */
+	PIPE = 1 << 20,
+	PARTS = 128, /* written at once */
+};
 
 /* A snapshot's tree and the entry that was asked for. */
 struct browsing {
@@ -201,40 +206,62 @@ const struct command command_ls = {
 
 /* ---- cat ---- */
 
-static int write_out(const char *bytes, size_t len)
+/* Take the first @n bytes off what is left to be written. */
+static void skip(struct iovec **left, int *count, size_t n)
 {
-	while (len > 0) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
+	for (; *count > 0 && n >= (*left)->iov_len; (*left)++, (*count)--)
+		n -= (*left)->iov_len;
+	if (*count == 0)
+		return;
+	(*left)->iov_base = (char *)(*left)->iov_base + n;
+	(*left)->iov_len -= n;
+}
+
+static int write_all(struct iovec *left, int count)
+{
+	while (count > 0) {
+		ssize_t n = writev(STDOUT_FILENO, left, count);
 
 		if (n < 0) {
 			perror("ruvsnap: standard output");
 			return EXIT_FAILED;
 		}
-		bytes += n;
-		len -= (size_t)n;
+		skip(&left, &count, (size_t)n);
 	}
 	return EXIT_DONE;
+}
+
+/* @arg: the exit code. */
+static void write_parts(void *arg, const struct iovec *parts, int count)
+{
+	struct iovec some[PARTS];
+	int *code = arg, n;
+
+	for (; count > 0 && *code == EXIT_DONE; parts += n, count -= n) {
+		n = count < PARTS ? count : PARTS;
+		memcpy(some, parts, (size_t)n * sizeof(*some));
+		*code = write_all(some, n);
+	}
 }
 
 static int copy_out(struct browsing *b)
 {
 	const struct rvs_entry *file = rvs_tree_entry(b->tree, b->entry);
 	struct rvs_error err = RVS_ERROR_INIT;
-	char *block = malloc(BLOCK);
-	int code = block ? EXIT_DONE : EXIT_FAILED;
+	int code = EXIT_DONE;
+	const struct rvs_sink output = { &code, write_parts };
 	uint64_t at = 0;
 
 	/* A longer pipe, where it is one, spares waiting for its reader. */
 	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE);
 	while (code == EXIT_DONE && at < file->size) {
-		ssize_t n = rvs_tree_read(b->tree, file, block, BLOCK, at, NULL,
-					  &err);
+		ssize_t n = rvs_tree_give(b->tree, file, BLOCK, at, &output,
+					  NULL, &err);
 
-		code = n < 0 ? report_error(&err) :
-			       write_out(block, (size_t)n);
-		at += (uint64_t)(n < 0 ? 0 : n);
+		if (n < 0)
+			return report_error(&err);
+		at += (uint64_t)n;
 	}
-	free(block);
 	return code;
 }
 

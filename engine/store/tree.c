@@ -783,9 +783,9 @@ struct grip {
 };
 
 enum {
-	GRIPS = 24,             /* members held at once: a MiB is in as many */
-	PARTS_MAX = 64,         /* runs of bytes handed out as they lie */
-	HANDED_MAX = 4 << 20,   /* bytes of members held meanwhile */
+	GRIPS = 96,             /* members held at once */
+	PARTS_MAX = 512,        /* runs of bytes handed out as they lie */
+	HANDED_MAX = 16 << 20,  /* bytes of members held meanwhile */
 	ZEROS = 64 << 10,
 };
 
