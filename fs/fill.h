@@ -1,8 +1,8 @@
 /*
- * Fill: the kernel's cache filled before it asks, by a thread of its own.
+ * Fill: the kernel's cache filled before it asks, by threads of its own.
  *
  * A file that is read here and there gets what lies around each place, in whole
- * blocks, so that most reads that follow ask nobody.  When small files are read
+ * blocks, so that most reads that follow ask nobody; misses.h says when.  When small files are read
  * one after the other, those behind them are put into the cache.  All of it is
  * help that may fail or be left out.
  */

@@ -1,26 +1,15 @@
 #include "guess.h"
 
-static bool is_queued(const struct guess *guess, uint64_t number, off_t block)
-{
-	unsigned i;
-
-	for (i = 0; i < guess->count; i++) {
-		const struct guess_place *place =
-			&guess->places[(guess->first + i) % GUESS_PLACES_MAX];
-
-		if (place->number == number && place->block == block)
-			return true;
-	}
-	return false;
-}
-
 static bool queue_place(struct guess *guess, uint64_t number, off_t offset)
 {
 	off_t block = offset / GUESS_BLOCK;
 
-	if (guess->count == GUESS_PLACES_MAX ||
-	    is_queued(guess, number, block))
+	if (!misses_note(&guess->misses, number, block))
 		return false;
+	if (guess->count == GUESS_PLACES_MAX) {
+		misses_filled(&guess->misses, number, block);
+		return false;
+	}
 	guess->places[(guess->first + guess->count) % GUESS_PLACES_MAX] =
 		(struct guess_place){ number, block };
 	guess->count++;
@@ -74,9 +63,10 @@ bool guess_note(struct guess *guess, uint64_t number, size_t len, off_t offset)
 
 bool guess_take_walk(struct guess *guess, struct guess_walk *ret)
 {
-	if (!guess->walk_waiting)
+	if (!guess->walk_waiting || guess->walking)
 		return false;
 	guess->walk_waiting = false;
+	guess->walking = true;
 	*ret = (struct guess_walk){ guess->filled,
 				    guess->walked + GUESS_AHEAD_FILES };
 	return true;
@@ -92,8 +82,14 @@ bool guess_take_place(struct guess *guess, struct guess_place *ret)
 	return true;
 }
 
-void guess_filled(struct guess *guess, uint64_t from, uint64_t to)
+void guess_place_filled(struct guess *guess, const struct guess_place *place)
 {
+	misses_filled(&guess->misses, place->number, place->block);
+}
+
+void guess_walk_filled(struct guess *guess, uint64_t from, uint64_t to)
+{
+	guess->walking = false;
 	/* Unless another walk began meanwhile. */
 	if (guess->filled == from)
 		guess->filled = to;

@@ -25,6 +25,7 @@ struct front {
 	uint64_t file;
 	uint64_t read;  /* up to here */
 	uint64_t asked; /* members were asked for up to here */
+	bool running;   /* more than one read came in order */
 	uint64_t used;  /* when: a count of uses */
 };
 
@@ -109,25 +110,38 @@ static struct front *find_front(struct rvs_ahead *ahead, uint64_t file)
 	return oldest;
 }
 
+/* Whether a read of [@from, @to) goes on from where @front is.  Once reads come in
+ * order, they may overtake each other. */
+static bool goes_on(const struct front *front, uint64_t from, uint64_t to)
+{
+	uint64_t early = to - from, late = 0;
+
+	if (!front->used)
+		return false;
+	if (front->running)
+		early = late = (to - from) * OVERTAKING;
+	return from + late >= front->read && from <= front->read + early;
+}
+
 uint64_t rvs_ahead_plan(struct rvs_ahead *ahead, uint64_t file, uint64_t from,
 			uint64_t to, uint64_t *ret_done)
 {
-	uint64_t disorder = (to - from) * OVERTAKING, until = to;
 	struct front *front;
+	uint64_t until = to;
 
 	(void)pthread_mutex_lock(&ahead->mutex);
 	front = find_front(ahead, file);
 	*ret_done = from;
-	if (front->used && from + disorder >= front->read &&
-	    from <= front->read + disorder) {
+	if (goes_on(front, from, to)) {
 		/* Where it was asked for, it may have been evicted since; only
 		 * what lies ahead counts. */
 		*ret_done = front->asked > to ? front->asked : from;
 		until = to + WINDOW;
+		front->running = true;
 		front->read = front->read > to ? front->read : to;
 		front->asked = front->asked > until ? front->asked : until;
-	} else if (from == 0 || front->used) {
-		*front = (struct front){ file, to, to, 0 };
+	} else {
+		*front = (struct front){ .read = to, .asked = to };
 	}
 	front->used = ++ahead->clock;
 	front->file = file;
