@@ -133,8 +133,11 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	const unsigned wanted = FUSE_CAP_PARALLEL_DIROPS |
 				FUSE_CAP_CACHE_SYMLINKS |
 				FUSE_CAP_AUTO_INVAL_DATA;
-	/* An O_TRUNC that only open hears of would never reach us. */
-	const unsigned unwanted = FUSE_CAP_ATOMIC_O_TRUNC;
+	/* An O_TRUNC that only open hears of would never reach us.  Attributes
+	 * cost nothing here; told to guess, the kernel asks with each name of a
+	 * long directory for them again. */
+	const unsigned unwanted = FUSE_CAP_ATOMIC_O_TRUNC |
+				  FUSE_CAP_READDIRPLUS_AUTO;
 	struct mount *mount = userdata;
 
 	conn->want |= conn->capable & wanted;
