@@ -91,8 +91,8 @@ static void store_parts(void *arg, const struct iovec *parts, int count)
 			&buf, 0);
 }
 
-/* At most GUESS_BLOCK bytes.  A negative errno when the kernel does not know the
- * file, or it cannot be read, which shows when it is asked for. */
+/* At most GUESS_BLOCK bytes.  A negative errno when the kernel does not know
+ * the file, or it cannot be read, which shows when it is asked for. */
 static int store_range(struct fill *fill, uint8_t *buffer, uint64_t number,
 		       size_t len, off_t offset)
 {
@@ -104,8 +104,8 @@ static int store_range(struct fill *fill, uint8_t *buffer, uint64_t number,
 	return r < 0 ? r : store.status;
 }
 
-/* Wait for something to do: false at the end, else a walk, or, when ret_walk->to
- * is 0, a place. */
+/* Wait for something to do: false at the end, else a walk, or a place, when
+ * ret_walk->to is 0. */
 static bool next(struct fill *fill, struct guess_place *ret_place,
 		 struct guess_walk *ret_walk)
 {

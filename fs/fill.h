@@ -1,10 +1,10 @@
 /*
  * Fill: the kernel's cache filled before it asks, by threads of its own.
  *
- * A file that is read here and there gets what lies around each place, in whole
- * blocks, so that most reads that follow ask nobody; misses.h says when.  When small files are read
- * one after the other, those behind them are put into the cache.  All of it is
- * help that may fail or be left out.
+ * A file that is read here and there gets what lies around its places, in whole
+ * blocks, so that most reads that follow ask nobody.  When small files are read
+ * one after the other, those behind them are put into the cache.  guess.h says
+ * what and when.  All of it is help that may fail or be left out.
  */
 #ifndef FILL_H
 #define FILL_H

@@ -1,10 +1,10 @@
 /*
  * Guess: which bytes the kernel will ask for, by those that it asked for.
  *
- * A file that is read here and there: what lies around its places, when misses.h
- * says that it is worth it.  Small files
- * that are read one after the other, a walk: those behind them.  Nothing but
- * arithmetic; the caller holds a lock, if there are threads.
+ * A file that is read here and there: what lies around its places, when
+ * misses.h says that it is worth it.  Small files that are read one after the
+ * other, a walk: those behind them.  Nothing but arithmetic; the caller holds a
+ * lock, if there are threads.
  */
 #ifndef GUESS_H
 #define GUESS_H

@@ -1,10 +1,10 @@
 /*
- * Misses: which blocks of files are read here and there often enough to be worth
- * having in the kernel's cache as a whole.
+ * Misses: which blocks of files are read here and there so often that they are
+ * worth having in the kernel's cache as a whole.
  *
- * A block is worth it when it is missed again while its last miss is remembered:
- * a file that is searched in a few places, once each, is left alone.  The table
- * forgets a block when another one takes its place.  Not thread-safe.
+ * That is when a block is missed again while its last miss is remembered: a file
+ * that is searched in a few places, once each, is left alone.  The table forgets
+ * a block when another one takes its place.  Not thread-safe.
  */
 #ifndef MISSES_H
 #define MISSES_H

@@ -110,8 +110,8 @@ static struct front *find_front(struct rvs_ahead *ahead, uint64_t file)
 	return oldest;
 }
 
-/* Whether a read of [@from, @to) goes on from where @front is.  Once reads come in
- * order, they may overtake each other. */
+/* Whether a read of [@from, @to) goes on from where @front is.  Once reads come
+ * in order, they may overtake each other. */
 static bool goes_on(const struct front *front, uint64_t from, uint64_t to)
 {
 	uint64_t early = to - from, late = 0;

@@ -1,5 +1,6 @@
 /*
  * Trees, as the inside of the engine sees them: how files lie in the store.
+ * tree_load.c makes one of a manifest, tree_read.c reads the files.
  */
 #ifndef RVS_STORE_TREE_H
 #define RVS_STORE_TREE_H

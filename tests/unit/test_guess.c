@@ -1,6 +1,7 @@
 /*
- * Goal: what is filled before the kernel asks: around places read here and there,
- * at the second, and once; behind small files read in a row; nothing of what is read in order.
+ * Goal: what is filled before the kernel asks: around places read here and
+ * there, at the second, and once; behind small files read in a row; nothing of
+ * what is read in order.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /*
- * Goal: a block is filled at its second miss, once, and again when it was dropped.
+ * Goal: a block is filled at its second miss, once, and again when it was
+ * dropped.
  */
 #include "sandbox.h"
 
