@@ -20,7 +20,7 @@ static inline void lay_out(struct rvs_store *store, const char *id,
 {
 	struct rvs_error err = RVS_ERROR_INIT;
 
-	*ret = (struct laid_out){ NULL };
+	*ret = (struct laid_out){ .tree = NULL };
 	expect_ok(rvs_tree_open(store, id, &ret->tree, &err), err);
 	expect_ok(rvs_layout_init(&ret->layout, store, ret->tree, &err), err);
 }

@@ -170,7 +170,6 @@ static void test_a_file_that_was_cut_ends(void **state)
 	struct rvs_chunker *chunker = new_chunker();
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct taken cut = { 0 }, grown = { 0 };
-	RVS_CLEANUP(rvs_buf_done) struct rvs_buf wanted = RVS_BUF_INIT;
 
 	write_random("file", 500000, 1);
 	expect_ok(read_file(chunker, "file", 700000, &cut, &err), err);

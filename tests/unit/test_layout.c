@@ -162,7 +162,7 @@ static void test_a_missing_volume_is_told(void **state)
 	STORE;
 	struct rvs_error err = RVS_ERROR_INIT;
 	struct rvs_snapshot full;
-	RVS_CLEANUP(laid_out_done) struct laid_out laid = { NULL };
+	RVS_CLEANUP(laid_out_done) struct laid_out laid = { .tree = NULL };
 	char path[100];
 
 	write_random("source/a", 5000, 1);
