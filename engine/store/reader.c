@@ -117,14 +117,15 @@ static struct rvs_buf take_spare(struct rvs_reader *reader, size_t len)
 static void put_spare(struct rvs_reader *reader, struct rvs_buf *buf)
 {
 	unsigned class = class_of(buf->capacity);
-	struct spares *spares = &reader->spares[class];
+	struct spares *spares;
 
 	if (class >= SPARE_CLASSES || buf->capacity != (size_t)1 << class ||
-	    buf->failed || spares->count == SPARE_MAX ||
+	    buf->failed || reader->spares[class].count == SPARE_MAX ||
 	    reader->spare_bytes + buf->capacity > SPARE_BYTES_MAX) {
 		rvs_buf_done(buf);
 		return;
 	}
+	spares = &reader->spares[class];
 	reader->spare_bytes += buf->capacity;
 	spares->bufs[spares->count++] = *buf;
 	*buf = (struct rvs_buf)RVS_BUF_INIT;
