@@ -50,7 +50,6 @@ static void make_ready(struct rvs_pool *pool, struct rvs_job *job)
 	*link = job;
 	if (!job->ready)
 		pool->last = job;
-	(void)pthread_cond_signal(&pool->work);
 }
 
 /* A serial lane's next job becomes ready; call with the mutex held. */
@@ -92,6 +91,7 @@ static void *worker_main(void *arg)
 		(void)pthread_mutex_unlock(&pool->mutex);
 		job->run(job, index);
 		(void)pthread_mutex_lock(&pool->mutex);
+		/* Nobody need wake up for it: this worker looks next. */
 		if (job->lane->serial)
 			advance(job->lane);
 		/* The owner may free the job and its lane from here on. */
@@ -195,6 +195,7 @@ void rvs_lane_free(struct rvs_lane *lane)
 void rvs_lane_submit(struct rvs_lane *lane, struct rvs_job *job)
 {
 	struct rvs_pool *pool = lane->pool;
+	bool wake = true;
 
 	job->lane = lane;
 	job->next = NULL;
@@ -206,14 +207,16 @@ void rvs_lane_submit(struct rvs_lane *lane, struct rvs_job *job)
 	else
 		lane->first = job;
 	lane->last = job;
-	if (!lane->serial) {
+	if (lane->serial && !lane->waiting)
+		lane->waiting = job;
+	if (!lane->serial)
 		make_ready(pool, job);
-	} else {
-		if (!lane->waiting)
-			lane->waiting = job;
-		if (!lane->running)
-			advance(lane);
-	}
+	else if (!lane->running)
+		advance(lane);
+	else
+		wake = false; /* who runs the job before goes on with it */
+	if (wake)
+		(void)pthread_cond_signal(&pool->work);
 	(void)pthread_mutex_unlock(&pool->mutex);
 	lane->depth++;
 }

@@ -4,8 +4,9 @@
  * One owner submits jobs to a lane and collects them from it in the order of
  * submission, however they finish.  The jobs of one lane run side by side; a
  * serial lane runs its jobs one at a time, in order (a running hash, appends to
- * a file), before those of others: no second core can make up for its delay.  The owner bounds what is in flight by collecting before it submits
- * more.  A lane belongs to one owner thread; a pool serves any number of lanes.
+ * a file), before those of others: no second core can make up for its delay.
+ * The owner bounds what is in flight by collecting before it submits more.  A
+ * lane belongs to one owner thread; a pool serves any number of lanes.
  */
 #ifndef RVS_POOL_H
 #define RVS_POOL_H

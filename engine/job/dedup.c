@@ -65,15 +65,16 @@ void rvs_dedup_free(struct rvs_dedup *dedup)
 
 void rvs_dedup_chunk_done(struct rvs_dedup_chunk *chunk)
 {
-	rvs_buf_done(&chunk->old);
 	rvs_buf_done(&chunk->runs);
 }
 
 /* ---- looking ---- */
 
-/* The pages of a chunk that equal the old file's at the same offset. */
+/* The pages of a chunk that equal the old file's at the same offset, which go to
+ * @bytes. */
 static int compare_pages(const struct rvs_prior *prior,
-			 struct rvs_dedup_chunk *c, struct rvs_error *err)
+			 struct rvs_dedup_chunk *c, struct rvs_buf *bytes,
+			 struct rvs_error *err)
 {
 	const struct rvs_entry *old = c->file->old;
 	uint64_t end = c->at + c->len, old_end, at, next;
@@ -82,10 +83,10 @@ static int compare_pages(const struct rvs_prior *prior,
 
 	if (!old || c->at >= old->size)
 		return 0;
-	c->old.len = 0;
-	if (!rvs_buf_reserve(&c->old, c->len))
+	bytes->len = 0;
+	if (!rvs_buf_reserve(bytes, c->len))
 		return rvs_error_no_memory(err);
-	n = rvs_tree_peek(rvs_prior_tree(prior), old, c->old.bytes, c->len,
+	n = rvs_tree_peek(rvs_prior_tree(prior), old, bytes->bytes, c->len,
 			  c->at, NULL);
 	/* A damaged base costs space, it does not stop a new snapshot. */
 	old_end = c->at + (uint64_t)(n < 0 ? 0 : n);
@@ -102,7 +103,7 @@ static int compare_pages(const struct rvs_prior *prior,
 		run.len = (uint32_t)(next - at);
 		run.same = next <= old_end &&
 			   !memcmp(c->bytes + run.start,
-				   c->old.bytes + run.start, run.len);
+				   bytes->bytes + run.start, run.len);
 		any |= run.same;
 		if (last && last->same == run.same)
 			last->len += run.len;
@@ -115,7 +116,7 @@ static int compare_pages(const struct rvs_prior *prior,
 }
 
 int rvs_dedup_look(const struct rvs_dedup *dedup, struct rvs_dedup_chunk *chunk,
-		   struct rvs_error *err)
+		   struct rvs_buf *scratch, struct rvs_error *err)
 {
 	int r = rvs_digest_of(chunk->bytes, chunk->len, &chunk->digest, err);
 
@@ -126,7 +127,8 @@ int rvs_dedup_look(const struct rvs_dedup *dedup, struct rvs_dedup_chunk *chunk,
 	chunk->known = rvs_prior_find_member(dedup->prior, &chunk->digest,
 					     chunk->len, &chunk->volume,
 					     &chunk->member);
-	return chunk->known ? 0 : compare_pages(dedup->prior, chunk, err);
+	return chunk->known ? 0 :
+			      compare_pages(dedup->prior, chunk, scratch, err);
 }
 
 /* ---- deciding ---- */

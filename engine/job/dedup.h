@@ -57,15 +57,15 @@ struct rvs_dedup_chunk {
 	struct rvs_digest digest;
 	bool known;              /* a member of the prior is just this */
 	uint32_t volume, member; /* which one */
-	struct rvs_buf old;      /* the old file's bytes */
 	struct rvs_buf runs;     /* of pages, equal to those or not */
 };
 
 void rvs_dedup_chunk_done(struct rvs_dedup_chunk *chunk);
 
-/* Hash @chunk and find it in the prior.  Any thread, one for a chunk. */
+/* Hash @chunk and find it in the prior.  Any thread, one for a chunk; each has a
+ * @scratch of its own, which grows to a chunk's length. */
 int rvs_dedup_look(const struct rvs_dedup *dedup, struct rvs_dedup_chunk *chunk,
-		   struct rvs_error *err);
+		   struct rvs_buf *scratch, struct rvs_error *err);
 
 /*
  * Decide what @chunk, which was looked at, becomes: extents of its file's

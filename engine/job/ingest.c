@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/pool.h"
@@ -10,14 +9,14 @@
 #include "capture.h"
 #include "chunker.h"
 #include "dedup.h"
-#include "format/digest.h"
 #include "format/gzip.h"
+#include "piece.h"
 #include "press.h"
 #include "prior.h"
 #include "source/input.h"
 #include "store/store.h"
 
-enum { IN_FLIGHT = 4 }; /* chunks of one lane, for each worker */
+enum { IN_FLIGHT = 3 }; /* pieces of one lane, for each worker */
 
 /* A file while it is taken in: from its first chunk to its end. */
 struct file {
@@ -28,163 +27,61 @@ struct file {
 	bool whole;        /* one chunk: its digest is the file's */
 };
 
-enum kind { CHUNK, HOLE, END };
-
-/*
- * A piece of a file on its way.  "Looking" hashes it and finds it in the prior;
- * "summing" adds it to the file's digest, holes like any bytes; the press may
- * hold its bytes, too.
- */
-struct chunk {
-	struct rvs_job look; /* first: the lane gives this address back */
-	struct {
-		struct rvs_job job;
-		struct chunk *chunk;
-	} sum;
-	enum kind kind;
-	struct rvs_ingest *ingest;
-	struct file *file;
-	struct rvs_content *content; /* outlives file */
-	bool whole; /* the file is this one chunk: its digest is the file's */
-	unsigned users;
-	struct rvs_dedup_chunk data; /* of a hole, only its place and length */
-	int status;
-	struct rvs_error err;
-	struct rvs_window *window; /* of a chunk that is no hole */
-	struct chunk *spare;       /* in the list of chunks to use again */
-	struct chunk *all;         /* in the list of all */
-};
-
 struct rvs_ingest {
 	struct rvs_ingest_options options;
 	struct rvs_capture capture;
 	struct rvs_lane *looking;
 	struct rvs_lane *summing; /* serial */
-	struct rvs_hasher *hasher; /* of the lane summing */
-	unsigned limit;            /* pieces in flight in a lane */
-	struct chunk *spares, *all;
+	unsigned limit;           /* pieces in flight in a lane */
+	struct rvs_pieces *pieces;
+	struct rvs_piece *filling; /* gets the next chunks, or NULL */
 	struct file *open; /* files whose end was not decided yet */
 	struct rvs_batch *batch; /* small files, being filled */
 	struct rvs_strand *bundle;
 	struct rvs_chunker *chunker;
 	struct rvs_dedup *dedup;
-	uint8_t *zeros; /* a member of them */
 	uint64_t done_bytes, total_bytes; /* for progress */
-	int sum_status; /* of the lane summing: its jobs alone write it while
-			   any is in flight */
-	struct rvs_error sum_err;
 };
-
-/* ---- jobs: looking ---- */
-
-static void look_at_chunk(struct rvs_job *job, unsigned worker)
-{
-	struct chunk *c = (struct chunk *)job;
-
-	(void)worker;
-	c->status = c->kind == CHUNK ?
-			    rvs_dedup_look(c->ingest->dedup, &c->data,
-					   &c->err) :
-			    0;
-}
-
-/* ---- jobs: summing ---- */
-
-static void sum_chunk(struct rvs_job *job, unsigned worker)
-{
-	struct chunk *c = ((__typeof__(c->sum) *)(void *)job)->chunk;
-	struct rvs_ingest *ingest = c->ingest;
-	uint64_t left = c->data.len;
-	int r;
-
-	(void)worker;
-	if (c->kind == CHUNK) {
-		rvs_hasher_add(ingest->hasher, c->data.bytes, c->data.len);
-		return;
-	}
-	if (c->kind == HOLE) {
-		for (; left > RVS_MEMBER_PLAIN_MAX; left -= RVS_MEMBER_PLAIN_MAX)
-			rvs_hasher_add(ingest->hasher, ingest->zeros,
-				       RVS_MEMBER_PLAIN_MAX);
-		rvs_hasher_add(ingest->hasher, ingest->zeros, left);
-		return;
-	}
-	r = rvs_hasher_finish(ingest->hasher, &c->content->digest,
-			      &ingest->sum_err);
-	if (r < 0)
-		ingest->sum_status = r;
-}
-
-/* ---- chunks ---- */
-
-static void drop_user(void *owner)
-{
-	struct chunk *c = owner;
-
-	if (--c->users > 0)
-		return;
-	rvs_window_drop(rvs_take(c->window));
-	c->spare = c->ingest->spares;
-	c->ingest->spares = c;
-}
-
-static struct chunk *new_chunk(struct rvs_ingest *ingest)
-{
-	struct chunk *c = ingest->spares;
-
-	if (c) {
-		ingest->spares = c->spare;
-		return c;
-	}
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->ingest = ingest;
-	c->sum.chunk = c;
-	c->look.run = look_at_chunk;
-	c->sum.job.run = sum_chunk;
-	c->all = ingest->all;
-	ingest->all = c;
-	return c;
-}
-
-static void free_chunks(struct rvs_ingest *ingest)
-{
-	while (ingest->all) {
-		struct chunk *c = ingest->all;
-
-		ingest->all = c->all;
-		rvs_dedup_chunk_done(&c->data);
-		free(c);
-	}
-}
 
 /* ---- deciding: what a piece becomes ---- */
 
-static int decide_chunk(struct rvs_ingest *ingest, struct chunk *c,
-			struct rvs_error *err)
+static void drop_user(void *owner)
 {
-	if (c->whole)
-		c->content->digest = c->data.digest;
-	c->users++;
-	return rvs_dedup_chunk(ingest->dedup, &c->data, drop_user, c, err);
+	rvs_piece_drop(owner);
+}
+
+static int decide_chunks(struct rvs_ingest *ingest, struct rvs_piece *p,
+			 struct rvs_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	if (p->whole)
+		p->content->digest = p->chunks[0].digest;
+	for (i = 0; i < p->count && r == 0; i++) {
+		p->users++;
+		r = rvs_dedup_chunk(ingest->dedup, &p->chunks[i], drop_user, p,
+				    err);
+	}
+	return r;
 }
 
 /* A complete stream holds its zeros, though no extent leads to them. */
-static int decide_hole(struct rvs_ingest *ingest, struct chunk *c,
+static int decide_hole(struct rvs_ingest *ingest, struct rvs_piece *p,
 		       struct rvs_error *err)
 {
-	uint64_t left = c->file->file.complete ? c->data.len : 0;
+	const struct file *file = p->file;
+	uint64_t left = file->file.complete ? p->len : 0;
 	uint32_t number;
-	int r = rvs_content_add(c->content, c->data.at, RVS_HOLE, 0, 0, err);
+	int r = rvs_content_add(p->content, p->at, RVS_HOLE, 0, 0, err);
 
 	while (r == 0 && left > 0) {
 		size_t n = left < RVS_MEMBER_PLAIN_MAX ? (size_t)left :
 							 RVS_MEMBER_PLAIN_MAX;
 
-		r = rvs_press_put(ingest->options.press, c->file->file.strand,
-				  ingest->zeros, n, NULL, NULL, NULL, &number,
-				  err);
+		r = rvs_press_put(ingest->options.press, file->file.strand,
+				  rvs_pieces_zeros(ingest->pieces), n, NULL,
+				  NULL, NULL, &number, err);
 		left -= n;
 	}
 	return r;
@@ -200,10 +97,10 @@ static void free_file(struct rvs_ingest *ingest, struct file *file)
 	free(file);
 }
 
-static int decide_end(struct rvs_ingest *ingest, struct chunk *c,
+static int decide_end(struct rvs_ingest *ingest, struct rvs_piece *p,
 		      struct rvs_error *err)
 {
-	struct file *file = c->file;
+	struct file *file = p->file;
 	uint32_t number;
 	int r = 0;
 
@@ -227,20 +124,20 @@ static int decide_batch(struct rvs_ingest *ingest, struct rvs_batch *batch,
 	return r;
 }
 
-static int decide_piece(struct rvs_ingest *ingest, struct chunk *c,
+static int decide_piece(struct rvs_ingest *ingest, struct rvs_piece *p,
 			struct rvs_error *err)
 {
-	int r = c->status;
+	int r = p->status;
 
 	if (r < 0 && err)
-		*err = c->err;
-	if (r == 0 && c->kind == CHUNK)
-		r = decide_chunk(ingest, c, err);
-	else if (r == 0 && c->kind == HOLE)
-		r = decide_hole(ingest, c, err);
+		*err = p->err;
+	if (r == 0 && p->kind == RVS_PIECE_DATA)
+		r = decide_chunks(ingest, p, err);
+	else if (r == 0 && p->kind == RVS_PIECE_HOLE)
+		r = decide_hole(ingest, p, err);
 	else if (r == 0)
-		r = decide_end(ingest, c, err);
-	drop_user(c);
+		r = decide_end(ingest, p, err);
+	rvs_piece_drop(p);
 	return r;
 }
 
@@ -256,19 +153,16 @@ static int collect_looked(struct rvs_ingest *ingest, size_t limit,
 		struct rvs_batch *batch = rvs_batch_of(job);
 
 		r = batch ? decide_batch(ingest, batch, err) :
-			    decide_piece(ingest, (struct chunk *)job, err);
+			    decide_piece(ingest, (struct rvs_piece *)job, err);
 	}
 	return r;
 }
 
 static void collect_summed(struct rvs_ingest *ingest, size_t limit)
 {
-	while (rvs_lane_depth(ingest->summing) > limit) {
-		struct rvs_job *job = rvs_lane_collect(ingest->summing);
-
-		drop_user(((__typeof__(((struct chunk *)0)->sum) *)(void *)job)
-				  ->chunk);
-	}
+	while (rvs_lane_depth(ingest->summing) > limit)
+		rvs_piece_drop(
+			rvs_piece_of_sum(rvs_lane_collect(ingest->summing)));
 }
 
 static bool is_cancelled(const struct rvs_ingest *ingest)
@@ -298,39 +192,35 @@ static int make_room(struct rvs_ingest *ingest, struct rvs_error *err)
 	return r;
 }
 
-/* @window: of a chunk, where its bytes are. */
-static int send_piece(struct file *file, enum kind kind,
-		      struct rvs_window *window, const uint8_t *bytes,
-		      uint64_t len, bool whole, struct rvs_error *err)
+static int new_piece(struct file *file, enum rvs_piece_kind kind,
+		     struct rvs_piece **ret, struct rvs_error *err)
 {
 	struct rvs_ingest *ingest = file->ingest;
-	struct rvs_content *content = file->file.content;
-	struct chunk *c;
 	int r = make_room(ingest, err);
 
 	if (r < 0)
 		return r;
-	c = new_chunk(ingest);
-	if (!c)
+	*ret = rvs_piece_new(ingest->pieces, kind, file->file.content);
+	if (!*ret)
 		return rvs_error_no_memory(err);
-	c->kind = kind;
-	c->file = file;
-	c->content = content;
-	c->data.file = &file->file;
-	c->data.bytes = bytes;
-	c->data.at = content->size;
-	c->data.len = len;
-	c->whole = whole;
-	c->window = window;
-	if (window)
-		rvs_window_hold(window);
-	content->size += len;
-	c->users = whole ? 1 : 2;
-	if (!whole)
-		rvs_lane_submit(ingest->summing, &c->sum.job);
-	rvs_lane_submit(ingest->looking, &c->look);
-	report(ingest, len);
+	(*ret)->file = file;
 	return 0;
+}
+
+static void send_piece(struct rvs_ingest *ingest, struct rvs_piece *p)
+{
+	if (!p->whole) {
+		p->users++;
+		rvs_lane_submit(ingest->summing, &p->sum);
+	}
+	rvs_lane_submit(ingest->looking, &p->look);
+	report(ingest, p->len);
+}
+
+static void send_filling(struct rvs_ingest *ingest)
+{
+	if (ingest->filling)
+		send_piece(ingest, rvs_take(ingest->filling));
 }
 
 static int send_chunk(void *arg, struct rvs_window *window,
@@ -338,14 +228,51 @@ static int send_chunk(void *arg, struct rvs_window *window,
 		      struct rvs_error *err)
 {
 	struct file *file = arg;
+	struct rvs_ingest *ingest = file->ingest;
+	int r = 0;
 
-	file->whole |= whole;
-	return send_piece(file, CHUNK, window, bytes, len, whole, err);
+	if (!ingest->filling ||
+	    !rvs_piece_add(ingest->filling, &file->file, window, bytes, len)) {
+		send_filling(ingest);
+		r = new_piece(file, RVS_PIECE_DATA, &ingest->filling, err);
+		if (r < 0)
+			return r;
+		(void)rvs_piece_add(ingest->filling, &file->file, window, bytes,
+				    len);
+	}
+	ingest->filling->whole = file->whole = whole;
+	file->file.content->size += len;
+	return 0;
 }
 
 static int send_hole(void *arg, uint64_t len, struct rvs_error *err)
 {
-	return send_piece(arg, HOLE, NULL, NULL, len, false, err);
+	struct file *file = arg;
+	struct rvs_piece *p;
+	int r;
+
+	send_filling(file->ingest);
+	r = new_piece(file, RVS_PIECE_HOLE, &p, err);
+	if (r < 0)
+		return r;
+	p->len = len;
+	file->file.content->size += len;
+	send_piece(file->ingest, p);
+	return 0;
+}
+
+static int send_end(struct file *file, struct rvs_error *err)
+{
+	struct rvs_piece *p;
+	int r;
+
+	send_filling(file->ingest);
+	r = new_piece(file, RVS_PIECE_END, &p, err);
+	if (r < 0)
+		return r;
+	p->whole = file->whole;
+	send_piece(file->ingest, p);
+	return 0;
 }
 
 /* ---- files ---- */
@@ -399,7 +326,7 @@ static int send_file(struct file *file, int fd, uint64_t size,
 
 	if (r < 0 && !content->unreadable)
 		return r;
-	return send_piece(file, END, NULL, NULL, 0, file->whole, err);
+	return send_end(file, err);
 }
 
 /* The prior may have a file of just these bytes, whose extents @content gets;
@@ -514,19 +441,17 @@ int rvs_ingest_new(const struct rvs_ingest_options *options,
 	ingest->capture = (struct rvs_capture){ options->source,
 						options->monitor,
 						options->scratch };
-	ingest->zeros = calloc(1, RVS_MEMBER_PLAIN_MAX);
-	r = ingest->zeros ? 0 : rvs_error_no_memory(err);
-	if (r == 0)
-		r = rvs_chunker_new(&ingest->chunker, err);
+	r = rvs_chunker_new(&ingest->chunker, err);
 	if (r == 0)
 		r = rvs_dedup_new(options->press, options->prior,
 				  options->volume, &ingest->dedup, err);
 	if (r == 0)
+		r = rvs_pieces_new(options->pool, ingest->dedup,
+				   &ingest->pieces, err);
+	if (r == 0)
 		r = rvs_lane_new(options->pool, false, &ingest->looking, err);
 	if (r == 0)
 		r = rvs_lane_new(options->pool, true, &ingest->summing, err);
-	if (r == 0)
-		r = rvs_hasher_new(&ingest->hasher, err);
 	if (r < 0) {
 		rvs_ingest_free(ingest);
 		return r;
@@ -553,12 +478,10 @@ void rvs_ingest_free(struct rvs_ingest *ingest)
 	abandon_looked(ingest);
 	rvs_lane_free(ingest->looking);
 	rvs_lane_free(ingest->summing);
-	free_chunks(ingest);
+	rvs_pieces_free(ingest->pieces);
 	rvs_chunker_free(ingest->chunker);
 	rvs_dedup_free(ingest->dedup);
 	rvs_batch_free(ingest->batch);
-	rvs_hasher_free(ingest->hasher);
-	free(ingest->zeros);
 	free(ingest);
 }
 
@@ -574,11 +497,8 @@ int rvs_ingest_finish(struct rvs_ingest *ingest, struct rvs_error *err)
 	if (r == 0)
 		r = collect_looked(ingest, 0, err);
 	collect_summed(ingest, 0);
-	if (r == 0 && ingest->sum_status < 0) {
-		if (err)
-			*err = ingest->sum_err;
-		r = ingest->sum_status;
-	}
+	if (r == 0)
+		r = rvs_pieces_check(ingest->pieces, err);
 	return r < 0 ? r : rvs_press_drain(ingest->options.press, err);
 }
 

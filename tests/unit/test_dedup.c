@@ -23,10 +23,11 @@ static void take_in(struct deduped *o, const struct rvs_dedup_file *file,
 					 .bytes = bytes,
 					 .at = at,
 					 .len = len };
+	RVS_CLEANUP(rvs_buf_done) struct rvs_buf scratch = RVS_BUF_INIT;
 	struct rvs_error err = RVS_ERROR_INIT;
 	unsigned before;
 
-	expect_ok(rvs_dedup_look(o->dedup, &chunk, &err), err);
+	expect_ok(rvs_dedup_look(o->dedup, &chunk, &scratch, &err), err);
 	before = o->released;
 	expect_ok(rvs_dedup_chunk(o->dedup, &chunk, count_release,
 				  &o->released, &err), err);
