@@ -373,6 +373,16 @@ off_t contents_seek(struct contents *contents, const struct inode *inode,
 	return found < 0 ? -ENXIO : (off_t)found;
 }
 
+/*
+ * Whether the attribute is of a kind that the snapshot has nowhere: access
+ * control lists, or labels, without which its source lived.  ls, told so of one
+ * file, asks for no other's.
+ */
+static bool is_unsupported(const struct rvs_tree *tree, const char *name)
+{
+	return xattr_is_of_system(name) && !rvs_tree_may_have_xattr(tree, name);
+}
+
 ssize_t contents_getxattr(struct contents *contents, const struct inode *inode,
 			  const char *name, void *ret, size_t size)
 {
@@ -382,6 +392,8 @@ ssize_t contents_getxattr(struct contents *contents, const struct inode *inode,
 	r = enter(contents, inode, &position);
 	if (r < 0)
 		return r;
+	if (is_unsupported(position.tree, name))
+		return -EOPNOTSUPP;
 	return xattr_get(position.entry, name, ret, size);
 }
 

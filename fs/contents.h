@@ -62,7 +62,8 @@ int contents_read(struct contents *contents, const struct inode *inode,
 off_t contents_seek(struct contents *contents, const struct inode *inode,
 		    off_t offset, int whence);
 
-/* As in xattr.h. */
+/* As in xattr.h; -EOPNOTSUPP for an attribute of the system that the snapshot has
+ * on no entry. */
 ssize_t contents_getxattr(struct contents *contents, const struct inode *inode,
 			  const char *name, void *ret, size_t size);
 ssize_t contents_listxattr(struct contents *contents,

@@ -1,7 +1,6 @@
 #include "xattr.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -48,6 +47,16 @@ static ssize_t get_sha256(const struct rvs_entry *entry, void *ret,
 static bool is_hidden(const struct rvs_entry *entry, const char *name)
 {
 	return S_ISREG(entry->mode) && strcmp(name, XATTR_SHA256) == 0;
+}
+
+static bool begins_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+bool xattr_is_of_system(const char *name)
+{
+	return begins_with(name, "system.") || begins_with(name, "security.");
 }
 
 ssize_t xattr_get(const struct rvs_entry *entry, const char *name, void *ret,

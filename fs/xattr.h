@@ -12,12 +12,17 @@
 #ifndef XATTR_H
 #define XATTR_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct rvs_entry;
 
 #define XATTR_SHA256 "user.ruvsnap.sha256"
 #define XATTR_STORE  "user.ruvsnap.store" /* of the root: the store's uuid */
+
+/* Whether only some filesystems have attributes of that kind: those of the
+ * kernel and its security modules, and not of users. */
+bool xattr_is_of_system(const char *name);
 
 ssize_t xattr_get(const struct rvs_entry *entry, const char *name, void *ret,
 		  size_t size);

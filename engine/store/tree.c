@@ -53,6 +53,18 @@ size_t rvs_tree_memory(const struct rvs_tree *tree)
 	       tree->segment_count * sizeof(*tree->segments);
 }
 
+bool rvs_tree_may_have_xattr(const struct rvs_tree *tree, const char *name)
+{
+	uint32_t i;
+
+	if (tree->xattr_name_count > XATTR_NAMES_MAX)
+		return true;
+	for (i = 0; i < tree->xattr_name_count; i++)
+		if (strcmp(tree->xattr_names[i], name) == 0)
+			return true;
+	return false;
+}
+
 const struct rvs_entry *rvs_tree_entry(const struct rvs_tree *tree,
 				       uint32_t index)
 {

@@ -21,6 +21,8 @@ struct arena {
 	uint8_t bytes[];
 };
 
+enum { XATTR_NAMES_MAX = 32 };
+
 struct rvs_tree {
 	struct rvs_store *store;
 	char id[RVS_ID_SIZE];
@@ -36,6 +38,10 @@ struct rvs_tree {
 	uint32_t volume_count;
 	struct rvs_segment *segments;
 	size_t segment_count;
+	const char *xattr_names[XATTR_NAMES_MAX]; /* each one that an entry
+						     has; or the first of
+						     more */
+	uint32_t xattr_name_count; /* above XATTR_NAMES_MAX: more */
 	struct arena *arena;
 	size_t arena_bytes;
 	struct rvs_digest checksum;

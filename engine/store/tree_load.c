@@ -149,6 +149,16 @@ static int trim(struct loader *loader, struct rvs_error *err)
 	return resize_entries(loader, loader->tree->count, err);
 }
 
+/* @name lives as long as the tree. */
+static void note_xattr_name(struct rvs_tree *tree, const char *name)
+{
+	if (rvs_tree_may_have_xattr(tree, name))
+		return;
+	if (tree->xattr_name_count < XATTR_NAMES_MAX)
+		tree->xattr_names[tree->xattr_name_count] = name;
+	tree->xattr_name_count++;
+}
+
 static int copy_xattrs(struct rvs_tree *tree, const struct rvs_node *node,
 		       struct rvs_entry *entry)
 {
@@ -168,6 +178,7 @@ static int copy_xattrs(struct rvs_tree *tree, const struct rvs_node *node,
 		xattrs[i].value_len = node->xattrs[i].value_len;
 		if (!xattrs[i].name || !xattrs[i].value)
 			return -1;
+		note_xattr_name(tree, xattrs[i].name);
 	}
 	entry->xattrs = xattrs;
 	entry->xattr_count = node->xattr_count;

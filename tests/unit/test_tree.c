@@ -188,6 +188,59 @@ static void test_paths_lead_to_entries_and_back(void **state)
 	assert_int_equal(rvs_tree_find(tree, "./b//c/"), 3);
 }
 
+static void add_file_with(struct maker *m, const char *name, const char *attr)
+{
+	const struct rvs_xattr xattr = { attr, "v", 1 };
+	const struct rvs_node node = { .name = name,
+				       .mode = S_IFREG | 0644,
+				       .xattrs = &xattr,
+				       .xattr_count = 1 };
+
+	add(m, &node);
+}
+
+static void make_with_attributes(struct memory_store *s, unsigned names)
+{
+	struct maker *m = begin(s, ID);
+	char name[16], attr[32];
+	unsigned i;
+
+	add_directory(m, "");
+	for (i = 0; i < names; i++) {
+		(void)snprintf(name, sizeof(name), "f%04u", i);
+		(void)snprintf(attr, sizeof(attr), "user.%u", i);
+		add_file_with(m, name, attr);
+	}
+	add_file_with(m, "last", "user.0");
+	end(m);
+	commit(m);
+}
+
+static void test_an_attribute_that_no_entry_has_is_told(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = memory_store_new(128 << 20);
+	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
+
+	make_with_attributes(s, 32);
+	tree = load(s);
+	assert_true(rvs_tree_may_have_xattr(tree, "user.0"));
+	assert_true(rvs_tree_may_have_xattr(tree, "user.31"));
+	assert_false(rvs_tree_may_have_xattr(tree, "user.32"));
+	assert_false(rvs_tree_may_have_xattr(tree, "user."));
+}
+
+static void test_of_very_many_attributes_none_is_denied(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = memory_store_new(128 << 20);
+	RVS_CLEANUP(rvs_tree_cleanup) struct rvs_tree *tree = NULL;
+
+	make_with_attributes(s, 33);
+	tree = load(s);
+	assert_true(rvs_tree_may_have_xattr(tree, "user.32"));
+}
+
 static void test_what_is_not_there_is_not_found(void **state)
 {
 	static const char *const paths[] = { "x", "b/x", "a/x", "..", "b/..",
@@ -826,6 +879,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths_lead_to_entries_and_back),
 		cmocka_unit_test(test_what_is_not_there_is_not_found),
+		cmocka_unit_test(test_an_attribute_that_no_entry_has_is_told),
+		cmocka_unit_test(test_of_very_many_attributes_none_is_denied),
 		cmocka_unit_test(test_children_are_in_order),
 		cmocka_unit_test(test_hard_links_share_all_but_the_name),
 		cmocka_unit_test(test_hostile_links_are_corrupt),

@@ -8,6 +8,7 @@
 #ifndef RVS_TREE_H
 #define RVS_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -90,6 +91,10 @@ uint32_t rvs_tree_find(const struct rvs_tree *tree, const char *path);
 
 /* The path of an entry, malloc'ed; "." for the root; NULL: out of memory. */
 char *rvs_tree_path(const struct rvs_tree *tree, uint32_t index);
+
+/* False: no entry has an extended attribute of that name.  True with very many
+ * names proves nothing. */
+bool rvs_tree_may_have_xattr(const struct rvs_tree *tree, const char *name);
 
 /* Bytes of a regular file that are not in holes. */
 uint64_t rvs_tree_data_bytes(const struct rvs_tree *tree,
