@@ -3,7 +3,7 @@ import os
 import shutil
 
 import states
-from measure import Command, timed, tree_bytes
+from measure import Command, run, timed, tree_bytes
 from peers import installed
 from rows import Goal, Limit, Row, Step
 
@@ -27,10 +27,15 @@ def make_anew(peer):
     peer.make()
 
 
+def read_all(top):
+    """Have all files below @top in the page cache, whatever the system dropped of them meanwhile."""
+    run(Command(["sh", "-c", 'find "$1" -type f -exec cat {} + >/dev/null', "sh", top]))
+
+
 def copy_step(source, target):
     """The floor: a copy of the source, on disk."""
     return Step(lambda: timed(Command(["sh", "-c", 'cp -a "$1" "$2" && sync -f "$2"', "sh", source, target])),
-                before=lambda: shutil.rmtree(target, ignore_errors=True),
+                before=lambda: (shutil.rmtree(target, ignore_errors=True), read_all(source)),
                 after=lambda: shutil.rmtree(target, ignore_errors=True))
 
 
@@ -46,14 +51,18 @@ class Series:
         self.seed = 0
 
     def first(self, goals):
-        steps = {p.name: Step(lambda p=p: add(p), before=lambda p=p: make_anew(p)) for p in self.peers}
+        steps = {p.name: Step(lambda p=p: add(p), before=lambda p=p: self.begin(p)) for p in self.peers}
         steps["cp -a"] = copy_step(self.source, os.path.join(self.bench.scratch, "copy"))
         return Row(f"first snapshot of {self.title}", goals, steps)
 
     def next(self, work, goals, *change):
         """@change: a function of states, with arguments."""
-        return Row(f"{self.title}, {work}", goals, {p.name: Step(lambda p=p: add(p)) for p in self.peers},
-                   change=(lambda: self.change(*change)) if change else None)
+        steps = {p.name: Step(lambda p=p: add(p), before=lambda: read_all(self.source)) for p in self.peers}
+        return Row(f"{self.title}, {work}", goals, steps, change=(lambda: self.change(*change)) if change else None)
+
+    def begin(self, peer):
+        make_anew(peer)
+        read_all(self.source)
 
     def change(self, name, *arguments):
         self.seed += 1
