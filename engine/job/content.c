@@ -10,6 +10,7 @@
 void rvs_content_done(struct rvs_content *content)
 {
 	rvs_extents_done(&content->extents);
+	rvs_buf_done(&content->signatures);
 	free(content->uncounted);
 }
 

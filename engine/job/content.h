@@ -12,6 +12,7 @@
 
 #include <rvs/digest.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "format/extent.h"
 #include "format/manifest.h"
@@ -24,6 +25,7 @@ struct rvs_content {
 	struct rvs_vector_note vectors;
 	char *uncounted; /* why its vectors are not known, or NULL */
 	struct rvs_extents extents; /* volumes: the prior's, then the new one */
+	struct rvs_buf signatures;  /* of chunks in pieces: rvs_signature */
 	bool missing;               /* it vanished before it was read */
 	int unreadable;             /* errno, when it could not be read: then
 				       the rest means nothing */

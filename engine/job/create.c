@@ -20,6 +20,7 @@
 #include "hook.h"
 #include "press.h"
 #include "prior.h"
+#include "signing.h"
 #include "skipped.h"
 #include "source/scan.h"
 #include "source/source.h"
@@ -460,6 +461,8 @@ static int make(struct making *m, struct rvs_error *err)
 	r = check_cancelled(m, err);
 	if (r == 0)
 		r = rvs_writer_commit(m->writer, &m->record, err);
+	if (r == 0 && m->prior)
+		rvs_signatures_renew(m->store, &m->survey, m->prior);
 	return r;
 }
 

@@ -115,6 +115,21 @@ static int compare_pages(const struct rvs_prior *prior,
 	return rvs_buf_check(&c->runs, err);
 }
 
+/* Whether the old file is known to have just these bytes at the same offset:
+ * then there is one run of pages, all equal. */
+static bool is_signed(const struct rvs_prior *prior, struct rvs_dedup_chunk *c)
+{
+	const struct rvs_entry *old = c->file->old;
+	const struct rvs_signature wanted = { c->at, (uint32_t)c->len,
+					      c->digest };
+	const struct run run = { 0, (uint32_t)c->len, true };
+
+	if (!old || !rvs_prior_has_chunk(prior, old, &wanted))
+		return false;
+	rvs_buf_put(&c->runs, &run, sizeof(run));
+	return true;
+}
+
 int rvs_dedup_look(const struct rvs_dedup *dedup, struct rvs_dedup_chunk *chunk,
 		   struct rvs_buf *scratch, struct rvs_error *err)
 {
@@ -127,8 +142,9 @@ int rvs_dedup_look(const struct rvs_dedup *dedup, struct rvs_dedup_chunk *chunk,
 	chunk->known = rvs_prior_find_member(dedup->prior, &chunk->digest,
 					     chunk->len, &chunk->volume,
 					     &chunk->member);
-	return chunk->known ? 0 :
-			      compare_pages(dedup->prior, chunk, scratch, err);
+	if (chunk->known || is_signed(dedup->prior, chunk))
+		return rvs_buf_check(&chunk->runs, err);
+	return compare_pages(dedup->prior, chunk, scratch, err);
 }
 
 /* ---- deciding ---- */
@@ -188,9 +204,14 @@ static int decide_runs(struct rvs_dedup *dedup, const struct rvs_dedup_chunk *c,
 		       struct rvs_error *err)
 {
 	const struct run *runs = (const struct run *)c->runs.bytes;
+	const struct rvs_signature signature = { c->at, (uint32_t)c->len,
+						 c->digest };
+	struct rvs_buf *signatures = &c->file->content->signatures;
 	size_t count = c->runs.len / sizeof(*runs), i;
-	int r = 0;
+	int r;
 
+	rvs_buf_put(signatures, &signature, sizeof(signature));
+	r = rvs_buf_check(signatures, err);
 	for (i = 0; i < count && r == 0; i++)
 		r = runs[i].same ?
 			    share_extents(dedup, c->file->content, c->file->old,

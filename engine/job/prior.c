@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "format/digest.h"
+#include "signing.h"
 #include "store/known.h"
 #include "store/store.h"
 #include "store/volume.h"
@@ -26,6 +27,7 @@ struct rvs_prior {
 	struct rvs_known files;    /* to (entry, 0) */
 	struct rvs_known segments; /* to (place in the tree's list, 0) */
 	struct rvs_digest *segment_digests;
+	struct rvs_signatures signatures;
 	uint64_t *sizes; /* of regular files, ascending */
 	size_t size_count;
 };
@@ -44,6 +46,7 @@ void rvs_prior_free(struct rvs_prior *prior)
 	rvs_known_done(&prior->members);
 	rvs_known_done(&prior->files);
 	rvs_known_done(&prior->segments);
+	rvs_signatures_done(&prior->signatures);
 	rvs_tree_release(prior->tree);
 	free(prior);
 }
@@ -184,6 +187,7 @@ int rvs_prior_index(struct rvs_prior *prior, struct rvs_error *err)
 
 	if (prior->volumes)
 		return 0; /* indexed before */
+	rvs_signatures_load(prior->store, &prior->signatures);
 	r = index_members(prior, err);
 	return r < 0 ? r : index_files(prior, err);
 }
@@ -214,6 +218,22 @@ const struct rvs_entry *rvs_prior_find_file(const struct rvs_prior *prior,
 	e = rvs_tree_entry(prior->tree, index);
 	return e->size == size && rvs_digest_equal(&e->digest, digest) ? e :
 									 NULL;
+}
+
+bool rvs_prior_has_chunk(const struct rvs_prior *prior,
+			 const struct rvs_entry *old,
+			 const struct rvs_signature *chunk)
+{
+	size_t count;
+	const struct rvs_signature *items = rvs_signatures_of(
+		&prior->signatures, &old->digest, &count);
+
+	return rvs_signature_is_in(items, count, chunk);
+}
+
+const struct rvs_signatures *rvs_prior_signatures(const struct rvs_prior *prior)
+{
+	return &prior->signatures;
 }
 
 bool rvs_prior_has_size(const struct rvs_prior *prior, uint64_t size)

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "format/manifest.h"
+#include "format/signature.h"
 #include "store/tree.h"
 
 struct rvs_prior;
@@ -22,7 +23,7 @@ void rvs_prior_free(struct rvs_prior *prior); /* accepts NULL */
 
 struct rvs_tree *rvs_prior_tree(const struct rvs_prior *prior);
 
-/* Index members and files, which the two functions below need. */
+/* Index members, files and chunks, which the functions below need. */
 int rvs_prior_index(struct rvs_prior *prior, struct rvs_error *err);
 
 /* A member of exactly these bytes; *ret_volume is the tree's. */
@@ -34,6 +35,15 @@ bool rvs_prior_find_member(const struct rvs_prior *prior,
 const struct rvs_entry *rvs_prior_find_file(const struct rvs_prior *prior,
 					    const struct rvs_digest *digest,
 					    uint64_t size);
+
+/* Whether @old, a file of the prior, is known to have this chunk.  False says
+ * nothing: its bytes may be compared. */
+bool rvs_prior_has_chunk(const struct rvs_prior *prior,
+			 const struct rvs_entry *old,
+			 const struct rvs_signature *chunk);
+
+/* What is known of chunks so. */
+const struct rvs_signatures *rvs_prior_signatures(const struct rvs_prior *prior);
 
 /* Whether any regular file has this size and is not empty. */
 bool rvs_prior_has_size(const struct rvs_prior *prior, uint64_t size);
