@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "repack.h"
+#include "signing.h"
 #include "store/store.h"
 #include "store/volume.h"
 #include "store/writer.h"
@@ -118,6 +119,7 @@ static int collect(struct collecting *c)
 {
 	RVS_CLEANUP(rvs_usages_done) struct rvs_usages usages = { NULL, 0 };
 	struct rvs_backend *backend = c->store->backend;
+	bool any = false; /* data is left */
 	size_t i;
 	int r = rvs_usages_find(c->store, &usages, c->err);
 
@@ -127,10 +129,13 @@ static int collect(struct collecting *c)
 					 "snapshot cannot be read");
 	c->total_bytes = c->dry_run ? 0 : count_work(&usages);
 	for (i = 0; i < usages.count && r == 0; i++) {
+		any |= usages.items[i].unknown || usages.items[i].volume;
 		r = advance(c, 0);
 		if (r == 0)
 			r = collect_one(c, &usages.items[i]);
 	}
+	if (r == 0 && !any && !c->dry_run)
+		r = rvs_signatures_remove(c->store, c->err);
 	if (r == 0 && !c->dry_run)
 		r = backend->ops->remove(backend, ASKED_NAME, c->err);
 	return r;

@@ -43,7 +43,8 @@ static int keep(struct rvs_signatures *kept, const struct rvs_surveyed *entry,
 					       NULL);
 }
 
-static int save(struct rvs_store *store, const struct rvs_signatures *signatures)
+static int save(struct rvs_store *store,
+		const struct rvs_signatures *signatures)
 {
 	RVS_CLEANUP(rvs_buf_done) struct rvs_buf bytes = RVS_BUF_INIT;
 	int r = rvs_signatures_encode(signatures, &bytes, NULL);
@@ -76,4 +77,11 @@ void rvs_signatures_renew(struct rvs_store *store,
 	rvs_signatures_sort(&kept);
 	if (r == 0 && changed)
 		(void)save(store, &kept);
+}
+
+int rvs_signatures_remove(struct rvs_store *store, struct rvs_error *err)
+{
+	struct rvs_backend *backend = store->backend;
+
+	return backend->ops->remove(backend, SIGNATURES_NAME, err);
 }

@@ -22,4 +22,7 @@ void rvs_signatures_renew(struct rvs_store *store,
 			  const struct rvs_survey *survey,
 			  const struct rvs_prior *prior);
 
+/* Nothing has any. */
+int rvs_signatures_remove(struct rvs_store *store, struct rvs_error *err);
+
 #endif

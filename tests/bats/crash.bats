@@ -15,7 +15,7 @@ garbage() {
   local folders
   folders=$(ruvsnap list "$1" --json | jq -r '.[] | "snapshot-" + .id')
   find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' |
-    grep -vxF -e store.json -e labels.json -e .lock -e .list.lock -f <(echo "$folders") || true
+    grep -vxF -e store.json -e labels.json -e .lock -e .list.lock -e .signatures -f <(echo "$folders") || true
 }
 
 # survived BEFORE NAME: after a create of NAME was killed the store lists BEFORE,

@@ -19,7 +19,7 @@ setup() {
   local name
   make_store "$store" "$src" one two
   while IFS= read -r name; do
-    [[ $name == store.json || $name == labels.json || $name == .lock || $name == .list.lock || $name == snapshot-* ]] || fail "$name"
+    [[ $name == store.json || $name == labels.json || $name == .lock || $name == .list.lock || $name == .signatures || $name == snapshot-* ]] || fail "$name"
   done < <(ls -A "$store")
   assert_equal "$(stat -c %a "$store")" 700
 }

@@ -24,7 +24,7 @@ import sys
 CALLS = ("write pwrite64 pwritev writev fsync fdatasync sync_file_range rename renameat renameat2 unlink unlinkat rmdir "
          "mkdir mkdirat link linkat symlinkat openat creat ftruncate fallocate copy_file_range ioctl fchmod fchmodat "
          "close flock").split()
-FILES_OF_A_STORE = {"store.json", "labels.json", ".lock", ".list.lock"}
+FILES_OF_A_STORE = {".signatures", "store.json", "labels.json", ".lock", ".list.lock"}
 
 
 class Problem(Exception):
