@@ -1,7 +1,6 @@
 #include "cache.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +266,14 @@ void cache_release(struct cache_hold *hold)
 {
 	if (hold)
 		free_chain(leave(hold->cache, hold));
+}
+
+bool cache_has(struct cache *cache, uint32_t slot)
+{
+	LOCKED(&cache->lock);
+
+	return slot < cache->slots && cache->by_slot[slot] &&
+	       cache->by_slot[slot]->state == LOADED;
 }
 
 void *cache_object(const struct cache_hold *hold)

@@ -9,6 +9,7 @@
 #ifndef CACHE_H
 #define CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ void cache_free(struct cache *cache);
 int cache_hold(struct cache *cache, uint32_t slot, struct cache_hold **ret,
 	       struct rvs_error *err);
 void cache_release(struct cache_hold *hold); /* accepts NULL */
+
+/* Whether cache_hold() would not have to load it, for the moment. */
+bool cache_has(struct cache *cache, uint32_t slot);
 
 void *cache_object(const struct cache_hold *hold);
 

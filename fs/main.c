@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <fuse_lowlevel.h>
@@ -32,6 +33,7 @@
 #include "ops.h"
 #include "options.h"
 #include "places.h"
+#include "turn.h"
 #include "view.h"
 #include "watch.h"
 
@@ -64,6 +66,7 @@ static void program_done(struct program *program)
 		fuse_session_destroy(program->mount.session);
 	view_free(program->mount.view);
 	notify_free(program->mount.notify);
+	turn_free(program->mount.turn);
 	rvs_store_close(program->store);
 	free(program->mountpoint);
 	free(program->source);
@@ -240,6 +243,31 @@ static int begin_mount(struct program *program, struct rvs_error *err)
 	return 0;
 }
 
+static ssize_t read_request(int fd, void *ret, size_t size, void *mount_arg)
+{
+	const struct mount *mount = mount_arg;
+
+	return turn_read(mount->turn, fd, ret, size);
+}
+
+static ssize_t write_answer(int fd, struct iovec *parts, int count, void *mount)
+{
+	return writev(fd, parts, count);
+}
+
+static int take_turns(struct program *program, struct rvs_error *err)
+{
+	static const struct fuse_custom_io io = { .read = read_request,
+						  .writev = write_answer };
+	struct fuse_session *session = program->mount.session;
+
+	program->mount.turn = turn_new();
+	if (program->mount.turn &&
+	    fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0)
+		return 0;
+	return error_set(err, RVS_ERR_NO_MEMORY, "out of memory");
+}
+
 static bool is_busy(void *arg)
 {
 	return view_is_busy(arg);
@@ -307,6 +335,9 @@ static int make_parts(struct program *program, struct rvs_error *err)
 	if (r < 0)
 		return r;
 	r = begin_mount(program, err);
+	if (r < 0)
+		return r;
+	r = take_turns(program, err);
 	if (r < 0)
 		return r;
 	r = tune_mount(program, err);

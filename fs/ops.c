@@ -18,6 +18,7 @@
 #include "jobs.h"
 #include "node.h"
 #include "notify.h"
+#include "turn.h"
 #include "view.h"
 
 /* Requests under way before the kernel calls us congested, and from then on
@@ -45,6 +46,25 @@ static struct mount *mount_of(fuse_req_t req)
 	if (mount->idle)
 		idle_touch(mount->idle);
 	return mount;
+}
+
+/* For a request that may wait; another thread reads the next one meanwhile. */
+static struct mount *mount_at_leisure(fuse_req_t req)
+{
+	struct mount *mount = mount_of(req);
+
+	turn_pass(mount->turn);
+	return mount;
+}
+
+/* For a request that waits for nothing if what @ino is part of was loaded. */
+static struct view *view_of(fuse_req_t req, fuse_ino_t ino)
+{
+	struct mount *mount = mount_of(req);
+
+	if (!view_is_at_hand(mount->view, ino))
+		turn_pass(mount->turn);
+	return mount->view;
 }
 
 /* What comes from a source, and not from the user who mounted, whose root, files
@@ -152,7 +172,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node node = { .name_life = NODE_FOREVER };
 	int r;
 
-	r = view_lookup(mount_of(req)->view, parent, name, &node);
+	r = view_lookup(view_of(req, parent), parent, name, &node);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -165,7 +185,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	struct node node;
 	int r;
 
-	r = view_stat(mount_of(req)->view, ino, &node);
+	r = view_stat(view_of(req, ino), ino, &node);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -180,7 +200,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 	int r = -EROFS;
 
 	if (to_set & FUSE_SET_ATTR_SIZE && attr->st_size == 0)
-		r = view_truncate(mount_of(req)->view, ino, &node);
+		r = view_truncate(mount_at_leisure(req)->view, ino, &node);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -189,7 +209,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
-	answer(req, view_access(mount_of(req)->view, ino, mask));
+	answer(req, view_access(view_of(req, ino), ino, mask));
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -197,7 +217,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	CLEANUP(cleanup_free) char *target = NULL;
 	int r;
 
-	r = view_readlink(mount_of(req)->view, ino, &target);
+	r = view_readlink(view_of(req, ino), ino, &target);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -240,7 +260,7 @@ static void answer_parts(void *arg, const struct iovec *parts, int count)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
-	const struct mount *mount = mount_of(req);
+	const struct mount *mount = mount_at_leisure(req);
 	const struct rvs_sink sink = { req, answer_parts };
 	struct canceller canceller = { req, is_cancelled };
 	int r;
@@ -256,7 +276,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
-	off_t found = view_seek(mount_of(req)->view, ino, offset, whence);
+	off_t found = view_seek(view_of(req, ino), ino, offset, whence);
 
 	if (found < 0)
 		answer(req, (int)found);
@@ -318,7 +338,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		return;
 	}
 	lister->arg = &listing;
-	r = view_list(mount_of(req)->view, ino, offset, lister);
+	r = view_list(view_of(req, ino), ino, offset, lister);
 	answer_bytes(req, bytes, r < 0 ? r : (ssize_t)listing.len);
 }
 
@@ -348,7 +368,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		return;
 	}
 	answer_xattr(req, value, size,
-		     view_getxattr(mount_of(req)->view, ino, name, value,
+		     view_getxattr(view_of(req, ino), ino, name, value,
 				   size));
 }
 
@@ -361,7 +381,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		return;
 	}
 	answer_xattr(req, names, size,
-		     view_listxattr(mount_of(req)->view, ino, names, size));
+		     view_listxattr(view_of(req, ino), ino, names, size));
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -369,7 +389,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct statvfs statistics;
 	int r;
 
-	r = view_statfs(mount_of(req)->view, &statistics);
+	r = view_statfs(mount_at_leisure(req)->view, &statistics);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -393,7 +413,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
 	 * write to the mapping.  What the kernel then fails to write back it
 	 * would show to all readers.
 	 */
-	r = view_write(mount_of(req)->view, ino, &write, &canceller);
+	r = view_write(mount_at_leisure(req)->view, ino, &write, &canceller);
 	if (r < 0 && fi->writepage)
 		notify_drop_bytes(mount_of(req)->notify, ino);
 	if (r < 0)
@@ -413,7 +433,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct node node;
 	int r;
 
-	r = view_mkdir(mount_of(req)->view, parent, name, &canceller, &node);
+	r = view_mkdir(mount_at_leisure(req)->view, parent, name, &canceller, &node);
 	if (r < 0)
 		answer(req, r);
 	else
@@ -424,7 +444,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct canceller canceller = { req, is_cancelled };
 
-	answer(req, view_rmdir(mount_of(req)->view, parent, name,
+	answer(req, view_rmdir(mount_at_leisure(req)->view, parent, name,
 			       &canceller));
 }
 
@@ -438,7 +458,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		answer(req, -EINVAL);
 	else
-		answer(req, view_rename(mount_of(req)->view, parent, name,
+		answer(req, view_rename(mount_at_leisure(req)->view, parent, name,
 					new_parent, new_name, &canceller));
 }
 

@@ -14,6 +14,7 @@ struct fuse_lowlevel_ops;
 struct fuse_session;
 struct idle;
 struct notify;
+struct turn;
 struct view;
 
 /* What fuse_session_new() gets as its userdata. */
@@ -22,6 +23,7 @@ struct mount {
 	struct fuse_session *session; /* its end cancels commands */
 	struct notify *notify;        /* from the first to the last */
 	struct fill *fill;            /* before the second request */
+	struct turn *turn;            /* the same */
 	struct idle *idle;            /* the same; NULL: nobody wants to know */
 	struct attr_override override;
 	/* What the kernel understands; written by init, before all else. */

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "aliases.h"
+#include "cache.h"
 #include "commands.h"
 #include "contents.h"
 #include "control.h"
@@ -515,6 +516,15 @@ off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence)
 	if (inode.kind == INODE_ENTRY)
 		return contents_seek(view->contents, &inode, offset, whence);
 	return -EINVAL;
+}
+
+bool view_is_at_hand(struct view *view, uint64_t number)
+{
+	struct inode inode = inode_parse(number);
+
+	/* A snapshot's root is asked about as one of many. */
+	return inode.kind == INODE_ENTRY && inode.index != 0 &&
+	       cache_has(contents_trees(view->contents), inode.slot);
 }
 
 ssize_t view_getxattr(struct view *view, uint64_t number, const char *name,

@@ -87,6 +87,10 @@ int view_read(struct view *view, uint64_t number, size_t len, off_t offset,
 /* As lseek(2) with SEEK_DATA or SEEK_HOLE. */
 off_t view_seek(struct view *view, uint64_t number, off_t offset, int whence);
 
+/* Whether what is asked about @number can be told at once, with no other request
+ * and no disk to wait for: it lies in a snapshot whose tree is loaded. */
+bool view_is_at_hand(struct view *view, uint64_t number);
+
 /* As in xattr.h. */
 ssize_t view_getxattr(struct view *view, uint64_t number, const char *name,
 		      void *ret, size_t size);
