@@ -15,12 +15,12 @@
 
 #include "base/cleanup.h"
 #include "gzip.h"
+#include "huffman.h"
 
 /*
- * ISA-L compresses vectors as small as zlib's level 9 at twenty times its speed,
- * so it does the lowest two levels, and at any level what holds no repetition:
- * there is nothing for zlib's longer search to find.  Text is the smaller the
- * longer the search, from zlib's level 4 on: those below lose to ISA-L.
+ * What holds no repetition, as vectors, gets a Huffman code alone at any level:
+ * a search would find nothing.  Text is the smaller the longer the search, from
+ * zlib's level 4 on; those below lose to ISA-L, which does the lowest two.
  */
 #ifdef HAVE_ISAL
 enum { ISAL_LEVEL_MAX = 2, ZLIB_LEVEL_MIN = 4 };
@@ -31,7 +31,6 @@ struct rvs_codec {
 	int level;
 	z_stream *zlib; /* levels that zlib does */
 #ifdef HAVE_ISAL
-	int isal_level;
 	struct isal_zstream *isal;
 	uint8_t *isal_memory;
 #endif
@@ -63,16 +62,15 @@ static size_t zlib_deflate(struct rvs_codec *codec, const void *plain,
 	return deflate(z, Z_FINISH) == Z_STREAM_END ? max - z->avail_out : 0;
 }
 
-#ifdef HAVE_ISAL
-
 enum {
-	/* Of a sample at either end: repetitions are looked for from each of
-	 * the last bytes, to every STEP-th of those before. */
-	SAMPLE = 32 << 10,
-	SAMPLE_LOOKED = 2 << 10,
-	STEP = 13, /* odd: no alignment is left out */
+	/* Repetitions are looked for from runs of bytes all over the input, to
+	 * every STEP-th of the bytes before. */
+	SAMPLED_MIN = 32 << 10, /* what is shorter is taken to repeat */
+	RUNS = 8,
+	RUN = 256,
+	STEP = 29, /* odd: no alignment is left out */
 	PLACE_BITS = 12,
-	REPEATS_MAX = SAMPLE_LOOKED / 256,
+	REPEATS_MAX = 2, /* by chance */
 };
 
 static uint32_t word_at(const uint8_t *bytes)
@@ -88,33 +86,38 @@ static size_t place_of(uint32_t word)
 	return (word * 2654435761u) >> (32 - PLACE_BITS);
 }
 
-/* Whether some of the last bytes of SAMPLE begin four that were there before. */
-static bool sample_repeats(const uint8_t *sample)
+/* How many of RUN bytes begin four that are among the words. */
+static unsigned count_known(const uint32_t *words, const uint8_t *run)
 {
-	uint32_t words[1 << PLACE_BITS];
-	unsigned repeats = 0, i;
+	unsigned known = 0, i;
 
-	/* Nothing: where it lies, this word is not looked for. */
-	for (i = 0; i < 1 << PLACE_BITS; i++)
-		words[i] = place_of(0) == i;
-	for (i = 0; i < SAMPLE - SAMPLE_LOOKED; i += STEP) {
-		uint32_t word = word_at(sample + i);
-
-		words[place_of(word)] = word;
-	}
-	for (i = SAMPLE - SAMPLE_LOOKED; i + sizeof(*words) <= SAMPLE; i++) {
-		uint32_t word = word_at(sample + i);
-
-		repeats += words[place_of(word)] == word;
-	}
-	return repeats > REPEATS_MAX;
+	for (i = 0; i < RUN; i++)
+		known += words[place_of(word_at(run + i))] == word_at(run + i);
+	return known;
 }
 
+/* Whether the bytes, SAMPLED_MIN or more, would repay a search. */
 static bool repeats(const uint8_t *bytes, size_t len)
 {
-	return len < SAMPLE || sample_repeats(bytes) ||
-	       sample_repeats(bytes + len - SAMPLE);
+	/* Nothing: this word is not looked for where it lies. */
+	uint32_t words[1 << PLACE_BITS] = { [0] = 1 };
+	size_t part = len / RUNS, at = 0, i;
+	unsigned known = 0;
+
+	for (i = 1; i <= RUNS; i++) {
+		size_t run = i * part - RUN - sizeof(*words);
+
+		for (; at < run; at += STEP) {
+			uint32_t word = word_at(bytes + at);
+
+			words[place_of(word)] = word;
+		}
+		known += count_known(words, bytes + run);
+	}
+	return known > REPEATS_MAX;
 }
+
+#ifdef HAVE_ISAL
 
 static uint32_t isal_memory_len(int level)
 {
@@ -123,9 +126,8 @@ static uint32_t isal_memory_len(int level)
 
 static int isal_new(struct rvs_codec *codec, struct rvs_error *err)
 {
-	codec->isal_level = codec->level <= ISAL_LEVEL_MAX ? codec->level : 1;
 	codec->isal = calloc(1, sizeof(*codec->isal));
-	codec->isal_memory = malloc(isal_memory_len(codec->isal_level));
+	codec->isal_memory = malloc(isal_memory_len(codec->level));
 	return codec->isal && codec->isal_memory ? 0 : rvs_error_no_memory(err);
 }
 
@@ -135,9 +137,9 @@ static size_t isal_deflate_all(struct rvs_codec *codec, const void *plain,
 	struct isal_zstream *z = codec->isal;
 
 	isal_deflate_init(z);
-	z->level = (uint32_t)codec->isal_level;
+	z->level = (uint32_t)codec->level;
 	z->level_buf = codec->isal_memory;
-	z->level_buf_size = isal_memory_len(codec->isal_level);
+	z->level_buf_size = isal_memory_len(codec->level);
 	z->end_of_stream = 1;
 	z->flush = NO_FLUSH;
 	z->next_in = (uint8_t *)(uintptr_t)plain;
@@ -245,12 +247,12 @@ int rvs_codec_new(int level, struct rvs_codec **ret, struct rvs_error *err)
 		return rvs_error_no_memory(err);
 	codec->level = level;
 #ifdef HAVE_ISAL
-	if (level > 0)
-		r = isal_new(codec, err);
-	if (r == 0 && level > ISAL_LEVEL_MAX)
+	if (level > ISAL_LEVEL_MAX)
 		r = zlib_new(codec,
 			     level < ZLIB_LEVEL_MIN ? ZLIB_LEVEL_MIN : level,
 			     err);
+	else if (level > 0)
+		r = isal_new(codec, err);
 #else
 	if (level > 0)
 		r = zlib_new(codec, level, err);
@@ -285,8 +287,10 @@ size_t rvs_codec_deflate(struct rvs_codec *codec, const void *plain,
 {
 	if (codec->level == 0 || len == 0)
 		return 0;
+	if (len >= SAMPLED_MIN && !repeats(plain, len))
+		return rvs_huffman_deflate(plain, len, ret, max);
 #ifdef HAVE_ISAL
-	if (!codec->zlib || !repeats(plain, len))
+	if (!codec->zlib)
 		return isal_deflate_all(codec, plain, len, ret, max);
 #endif
 	return zlib_deflate(codec, plain, len, ret, max);

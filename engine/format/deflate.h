@@ -1,5 +1,6 @@
 /*
- * Deflate: RFC 1951 by ISA-L where it is built in and fast, else by zlib.
+ * Deflate: RFC 1951 by ISA-L where it is built in and fast, else by zlib; what
+ * holds no repetition, by the module huffman.
  */
 #ifndef RVS_DEFLATE_H
 #define RVS_DEFLATE_H

@@ -157,6 +157,23 @@ static void test_no_level_makes_vectors_larger(void **state)
 	}
 }
 
+/* A quarter of the input, among what does not shrink. */
+static void test_repetition_is_found_wherever_it_is(void **state)
+{
+	static uint8_t plain[PLAIN_LEN], packed[PLAIN_LEN];
+	const size_t some = PLAIN_LEN / 4;
+
+	for (size_t at = 0; at + some <= PLAIN_LEN; at += PLAIN_LEN / 16) {
+		fill_random(plain, PLAIN_LEN, 6);
+		for (size_t i = at; i < at + some; i++)
+			plain[i] = (uint8_t)(i % 10);
+		for (int level = 1; level < LEVELS; level++)
+			assert_in_range(deflate_at(level, plain, PLAIN_LEN,
+						   packed, PLAIN_LEN),
+					1, PLAIN_LEN * 80 / 100);
+	}
+}
+
 static void test_wrong_lengths_are_damage(void **state)
 {
 	static uint8_t plain[PLAIN_LEN], packed[PLAIN_LEN];
@@ -196,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_what_does_not_shrink_is_said),
 		cmocka_unit_test(test_text_is_smaller_the_higher_the_level),
 		cmocka_unit_test(test_no_level_makes_vectors_larger),
+		cmocka_unit_test(test_repetition_is_found_wherever_it_is),
 		cmocka_unit_test(test_wrong_lengths_are_damage),
 		cmocka_unit_test(test_crc_is_that_of_gzip),
 	};
