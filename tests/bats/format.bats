@@ -19,7 +19,10 @@ setup() {
   local name
   make_store "$store" "$src" one two
   while IFS= read -r name; do
-    [[ $name == store.json || $name == labels.json || $name == .lock || $name == .list.lock || $name == .signatures || $name == snapshot-* ]] || fail "$name"
+    case $name in
+      store.json | labels.json | .lock | .list.lock | .signatures | snapshot-*) ;;
+      *) fail "$name" ;;
+    esac
   done < <(ls -A "$store")
   assert_equal "$(stat -c %a "$store")" 700
 }
