@@ -44,6 +44,22 @@ assert Limit(100).is_met(figures, "MB/s") and not Limit(101).is_met(figures, "MB
 END
 }
 
+@test "interrupted, it tells what it had measured" {
+  local status=0
+  bench --only walk --json "$BATS_TEST_TMPDIR/out.json" --plot "$BATS_TEST_TMPDIR/out.svg" >"$BATS_TEST_TMPDIR/table" &
+  until grep -qs '^find -ls in src:' "$BATS_TEST_TMPDIR/progress"; do
+    kill -0 $! || fail "it ended: $(cat "$BATS_TEST_TMPDIR/progress")"
+    sleep 0.05
+  done
+  pkill -TERM -P $! -f bench.py || kill -TERM $!
+  wait $! || status=$?
+  [ "$status" -eq 143 ]
+  grep -q '^find -ls in src, warm again' "$BATS_TEST_TMPDIR/table"
+  jq -e '.rows | length >= 3' "$BATS_TEST_TMPDIR/out.json"
+  [ -e "$BATS_TEST_TMPDIR/out.svg" ]
+  [ -z "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'ruvsnap-bench-*')" ]
+}
+
 @test "a command that fails ends the benchmark with what it said" {
   RUVSNAP=/bin/false run bench --only insert
   [ "$status" -ne 0 ]

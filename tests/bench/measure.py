@@ -1,5 +1,6 @@
 """Running commands: what they print, how long they take, what memory they need."""
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -35,9 +36,14 @@ def timed(command):
     """
     begun = time.monotonic()
     process = subprocess.Popen(command.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, **command.options())
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
+                               stderr=subprocess.PIPE, start_new_session=True, **command.options())
+    try:
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
     seconds = time.monotonic() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -59,4 +65,4 @@ def can_run(program, *args):
 
 def medians(rounds):
     """The median of each figure over rounds of {unit: figure}."""
-    return {unit: statistics.median(figures[unit] for figures in rounds) for unit in rounds[0]}
+    return {unit: statistics.median(figures[unit] for figures in rounds if unit in figures) for unit in rounds[0]}

@@ -30,7 +30,7 @@ class Mounted:
     def down(self):
         """A mount may be busy for a moment behind its last reader."""
         begun = time.monotonic()
-        while subprocess.run(self.unmount(), capture_output=True, check=False).returncode != 0:
+        while os.path.ismount(self.point) and not can_run(*self.unmount()):
             if time.monotonic() - begun > PATIENCE_S:
                 sys.exit(f"cannot unmount {self.point}")
             time.sleep(0.05)
@@ -74,6 +74,7 @@ class Ruvsnap(OfPeer):
 class Restic(OfPeer):
     name = "restic"
     peer_class = peers.Restic
+    process = None
 
     def up(self):
         command = self.peer.command("mount", self.point)
@@ -90,7 +91,9 @@ class Restic(OfPeer):
 
     def down(self):
         super().down()
-        self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
 
     def restore(self, target):
         return self.peer.command("restore", "latest", "--target", target)

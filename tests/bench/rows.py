@@ -63,10 +63,31 @@ class Row:
     goals: dict
     steps: dict
     change: Callable = None
+    budget: float = None  # seconds of a program, but for ours; None: as all rows
     rounds: dict = field(default_factory=dict)  # program -> figures of each round
 
+    def parts(self):
+        """The rows to be shown."""
+        return [self]
+
     def figures(self):
-        return {name: medians(rounds) for name, rounds in self.rounds.items()}
+        return {name: medians(rounds) for name, rounds in self.rounds.items() if rounds}
+
+
+@dataclass
+class Passes(Row):
+    """The same work several times in a round: steps give {pass: figures}, and each pass is a row.
+
+    @goals: {pass: goals of a row}.
+    """
+
+    def parts(self):
+        return [Row(f"{self.name}, {key}", goals, self.steps, rounds=self.rounds_of(key))
+                for key, goals in self.goals.items()]
+
+    def rounds_of(self, key):
+        chosen = {name: [figures[key] for figures in rounds if key in figures] for name, rounds in self.rounds.items()}
+        return {name: rounds for name, rounds in chosen.items() if rounds}
 
 
 def better(figures, peer, unit):
@@ -75,6 +96,19 @@ def better(figures, peer, unit):
     if not ours or not theirs:
         return None
     return ours / theirs if unit in MORE_IS_BETTER else theirs / ours
+
+
+def take_round(step):
+    """One round's figures, and how long it took with what came before it."""
+    begun = time.monotonic()
+    try:
+        if step.before:
+            step.before()
+        os.sync()
+        return step.measure(), time.monotonic() - begun
+    finally:
+        if step.after:
+            step.after()
 
 
 def measure(row, rounds, budget_s):
@@ -86,14 +120,9 @@ def measure(row, rounds, budget_s):
         if row.change:
             row.change()
         for name in names[n % len(names):] + names[:n % len(names)]:
-            step = row.steps[name]
-            if spent[name] > budget_s:
+            limit_s = budget_s if row.budget is None or name == OURS else min(row.budget, budget_s)
+            if spent[name] > limit_s:
                 continue
-            if step.before:
-                step.before()
-            os.sync()
-            begun = time.monotonic()
-            row.rounds[name].append(step.measure())
-            spent[name] += time.monotonic() - begun
-            if step.after:
-                step.after()
+            figures, seconds = take_round(row.steps[name])
+            row.rounds[name].append(figures)
+            spent[name] += seconds

@@ -103,6 +103,14 @@ def make_tree(top, files):
         change(1, "make_text_tree", top, min(files, 30_000))
 
 
+def make_flat(top, files):
+    """So many files in one directory, none longer than 200 bytes."""
+    os.makedirs(os.path.join(top, "flat"))
+    for i in range(files):
+        with open(os.path.join(top, "flat", f"f{i:06d}"), "w", encoding="ascii") as f:
+            f.write(f"{i}\n" * (i % 29))
+
+
 def copy(source, target):
     """A working copy, to be changed."""
     shutil.rmtree(target, ignore_errors=True)
