@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "store/store.h"
 #include "store/tree.h"
-
-enum { IN_FLIGHT = 128 }; /* files and directories; each has a descriptor */
 
 struct rvs_remark {
 	uint32_t index;
@@ -119,35 +118,18 @@ static void run_nothing(struct rvs_job *job, unsigned worker)
 }
 
 void rvs_crew_init_task(struct rvs_crew *crew, struct rvs_task *task,
-			uint32_t index, int dirfd)
+			uint32_t index)
 {
 	task->job.run = run_nothing;
 	task->hand.crew = crew;
 	task->hand.err = &task->error;
 	task->index = index;
-	task->dirfd = dirfd;
 }
 
-struct rvs_task *rvs_crew_new_task(struct rvs_crew *crew, uint32_t index,
-				   int dirfd)
-{
-	struct rvs_task *task = calloc(1, sizeof(*task));
-
-	if (task)
-		rvs_crew_init_task(crew, task, index, dirfd);
-	return task;
-}
-
-int rvs_crew_submit_within(struct rvs_crew *crew, struct rvs_task *task,
-			   size_t limit)
+int rvs_crew_submit(struct rvs_crew *crew, struct rvs_task *task, size_t limit)
 {
 	rvs_lane_submit(crew->lane, &task->job);
 	return rvs_crew_collect(crew, limit);
-}
-
-int rvs_crew_submit(struct rvs_crew *crew, struct rvs_task *task)
-{
-	return rvs_crew_submit_within(crew, task, IN_FLIGHT);
 }
 
 /* ---- the whole ---- */
@@ -158,6 +140,8 @@ int rvs_crew_start(struct rvs_crew *crew)
 				  crew->err);
 
 	crew->own = (struct rvs_hand){ .crew = crew, .err = &crew->own_error };
+	crew->pid = getpid();
+	crew->uid = geteuid();
 	crew->made = calloc(rvs_tree_count(crew->tree), sizeof(*crew->made));
 	if (!crew->made)
 		return rvs_error_no_memory(crew->err);

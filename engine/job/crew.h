@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rvs/job.h>
 
@@ -48,6 +49,8 @@ struct rvs_crew {
 	struct rvs_error *err; /* of the first failure */
 	atomic_bool stopped;   /* it failed: err says why */
 	uint64_t total_bytes;  /* for progress */
+	pid_t pid;             /* of this process */
+	uid_t uid;             /* that its files get */
 	bool *made;            /* for each entry: it was not there, now it is */
 };
 
@@ -59,8 +62,7 @@ struct rvs_task {
 	int status;
 	/* By the owner, once all before it is; called though it failed. */
 	void (*finish)(struct rvs_task *task);
-	uint32_t index; /* of the entry */
-	int dirfd;      /* of the directory it is in; for one's end, its own */
+	uint32_t index; /* of the entry that failed, if it did */
 };
 
 /* Start a crew whose store, tree, options and err are set, and all else zeros.
@@ -69,19 +71,15 @@ struct rvs_task {
 int rvs_crew_start(struct rvs_crew *crew);
 void rvs_crew_done(struct rvs_crew *crew);
 
-/* A task of which the worker does nothing yet; rvs_crew_init_task() is for one
- * that is part of something larger.  NULL: out of memory. */
-struct rvs_task *rvs_crew_new_task(struct rvs_crew *crew, uint32_t index,
-				   int dirfd);
+/* Make @task one of which the worker does nothing yet; it lies on the heap, in
+ * front of what it is part of. */
 void rvs_crew_init_task(struct rvs_crew *crew, struct rvs_task *task,
-			uint32_t index, int dirfd);
+			uint32_t index);
 
 /* Hand over a task, and collect until no more than @limit are under way.
- * Returns the status of all so far.  rvs_crew_submit() is for tasks that have a
- * descriptor each, and allows as many as a process may have. */
-int rvs_crew_submit_within(struct rvs_crew *crew, struct rvs_task *task,
-			   size_t limit);
-int rvs_crew_submit(struct rvs_crew *crew, struct rvs_task *task);
+ * Returns the status of all so far. */
+int rvs_crew_submit(struct rvs_crew *crew, struct rvs_task *task,
+		    size_t limit);
 
 /* Collect the oldest until @limit are left; the status of all so far. */
 int rvs_crew_collect(struct rvs_crew *crew, size_t limit);

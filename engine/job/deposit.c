@@ -37,19 +37,34 @@ static mode_t permissions_of(const struct rvs_entry *e, bool owned)
 					   mode & ~(mode_t)(S_ISUID | S_ISGID);
 }
 
+/* Owner and permissions; asking what they are costs less than setting them
+ * again. */
+static void set_access(struct rvs_hand *hand, uint32_t index, int fd)
+{
+	const struct rvs_entry *e = rvs_tree_entry(hand->crew->tree, index);
+	struct stat st;
+	bool known = fstat(fd, &st) == 0;
+	bool same = known && st.st_uid == e->uid && st.st_gid == e->gid;
+	bool owned = same || fchown(fd, e->uid, e->gid) == 0;
+	mode_t mode = permissions_of(e, owned);
+
+	if (!owned)
+		rvs_hand_warn(hand, index, "the owner");
+	if (same && (st.st_mode & PERMISSIONS) == mode)
+		return;
+	if (fchmod(fd, mode) < 0)
+		rvs_hand_warn(hand, index, "the permissions");
+}
+
 /* The order matters: a change of owner clears setuid bits and capabilities, and
  * every change touches the time. */
 void rvs_deposit_attributes(struct rvs_hand *hand, uint32_t index, int fd)
 {
 	const struct rvs_entry *e = rvs_tree_entry(hand->crew->tree, index);
 	const struct timespec times[2] = { e->mtime, e->mtime };
-	bool owned = fchown(fd, e->uid, e->gid) == 0;
 	uint32_t i;
 
-	if (!owned)
-		rvs_hand_warn(hand, index, "the owner");
-	if (fchmod(fd, permissions_of(e, owned)) < 0)
-		rvs_hand_warn(hand, index, "the permissions");
+	set_access(hand, index, fd);
 	for (i = 0; i < e->xattr_count; i++)
 		if (fsetxattr(fd, e->xattrs[i].name, e->xattrs[i].value,
 			      e->xattrs[i].value_len, 0) < 0)
@@ -84,10 +99,11 @@ static void set_attributes_at(struct rvs_hand *hand, uint32_t index, int dirfd,
 /* ---- names ---- */
 
 /* A name beside @name that nothing has. */
-static void temporary_name(uint32_t index, char ret[64])
+static void temporary_name(const struct rvs_hand *hand, uint32_t index,
+			   char ret[64])
 {
-	(void)snprintf(ret, 64, ".ruvsnap-restore-%ld-%u", (long)getpid(),
-		       index);
+	(void)snprintf(ret, 64, ".ruvsnap-restore-%ld-%u",
+		       (long)hand->crew->pid, index);
 }
 
 /* Give what was made as @temporary its name. */
@@ -156,9 +172,10 @@ static int write_block(struct rvs_hand *hand, const struct rvs_entry *file,
 		       int fd, struct rvs_buf *buf, uint64_t at,
 		       struct rvs_hasher *hasher)
 {
-	ssize_t n = rvs_tree_read(hand->crew->tree, file, buf->bytes,
+	/* The other workers are at other files: nothing is read ahead. */
+	ssize_t n = rvs_tree_peek(hand->crew->tree, file, buf->bytes,
 				  buf->capacity < BLOCK ? buf->capacity : BLOCK,
-				  at, NULL, hand->err);
+				  at, hand->err);
 
 	if (n < 0)
 		return (int)n;
@@ -256,13 +273,13 @@ static int submit_block(struct sharing *s, uint64_t at)
 
 	if (!block)
 		return rvs_error_no_memory(s->hand->err);
-	rvs_crew_init_task(crew, &block->task, 0, -1);
+	rvs_crew_init_task(crew, &block->task, 0);
 	block->task.job.run = run_block;
 	block->task.finish = finish_block;
 	block->sharing = s;
 	block->at = at;
-	(void)rvs_crew_submit_within(crew, &block->task,
-				     2 * (size_t)rvs_pool_threads(crew->pool));
+	(void)rvs_crew_submit(crew, &block->task,
+			      2 * (size_t)rvs_pool_threads(crew->pool));
 	return s->status;
 }
 
@@ -293,6 +310,16 @@ bool rvs_deposit_is_long(const struct rvs_entry *file)
 	return file->size > ALONE_MAX;
 }
 
+/* A file that ends in zeros was not written to its end. */
+static int set_length(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_size == size)
+		return 0;
+	return ftruncate(fd, (off_t)size);
+}
+
 static int write_content(struct rvs_hand *hand, const struct rvs_entry *file,
 			 int fd, struct rvs_digest *ret)
 {
@@ -303,7 +330,7 @@ static int write_content(struct rvs_hand *hand, const struct rvs_entry *file,
 	if (status == 0)
 		status = shared ? write_shared(hand, file, fd, hasher) :
 				  write_alone(hand, file, fd, hasher);
-	if (status == 0 && ftruncate(fd, (off_t)file->size) < 0)
+	if (status == 0 && set_length(fd, file->size) < 0)
 		return rvs_error_errno(hand->err, "cannot write");
 	return status < 0 ? status : rvs_hasher_finish(hasher, ret, hand->err);
 }
@@ -324,15 +351,30 @@ static int fill_file(struct rvs_hand *hand, uint32_t index, int fd)
 	return 0;
 }
 
+/* The permissions that a file is made with: those it will have, where these
+ * let nobody read it meanwhile who may not in the end, whatever its owner and
+ * group are until then. */
+static mode_t first_permissions(const struct rvs_hand *hand,
+				const struct rvs_entry *e)
+{
+	mode_t group = e->mode >> 3 & 07, others = e->mode & 07;
+
+	if (e->uid != hand->crew->uid || group != others)
+		return 0600;
+	return e->mode & 0777;
+}
+
 static int deposit_file(struct rvs_hand *hand, uint32_t index, int dirfd)
 {
-	const char *name = rvs_tree_entry(hand->crew->tree, index)->name;
+	const struct rvs_entry *e = rvs_tree_entry(hand->crew->tree, index);
+	const char *name = e->name;
 	char temporary[64];
 	int fd, status;
 
-	temporary_name(index, temporary);
+	temporary_name(hand, index, temporary);
 	fd = openat(dirfd, temporary,
-		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    first_permissions(hand, e));
 	if (fd < 0)
 		return rvs_error_errno(hand->err, "%s", name);
 	status = fill_file(hand, index, fd);
@@ -360,7 +402,7 @@ static int deposit_special(struct rvs_hand *hand, uint32_t index, int dirfd)
 	const struct rvs_entry *e = rvs_tree_entry(hand->crew->tree, index);
 	char temporary[64];
 
-	temporary_name(index, temporary);
+	temporary_name(hand, index, temporary);
 	if (make_special(e, dirfd, temporary) < 0) {
 		if (errno != EPERM)
 			return rvs_error_errno(hand->err, "%s", e->name);
@@ -403,7 +445,7 @@ int rvs_deposit_link(struct rvs_hand *hand, uint32_t index, int root,
 	char temporary[64];
 	int status;
 
-	temporary_name(index, temporary);
+	temporary_name(hand, index, temporary);
 	if (link_from(root, first, dirfd, temporary) < 0)
 		return errno == EPERM || errno == EXDEV || errno == EMLINK ||
 				       errno == ENAMETOOLONG ?

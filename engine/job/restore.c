@@ -5,10 +5,8 @@
  * every step goes through descriptors of directories that were opened without
  * following a link.
  *
- * The owner of the crew walks the tree, makes directories and specials; workers
- * deposit the files.  What must come after files that are under way - a link to
- * one, the attributes of their directory - is a task like them, which the owner
- * finishes in its turn.
+ * The owner of the crew walks the tree and makes the directories; workers
+ * deposit the files, see haul.h.
  */
 #include <rvs/job.h>
 
@@ -23,62 +21,26 @@
 #include "base/error.h"
 #include "crew.h"
 #include "deposit.h"
+#include "haul.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include "store/tree.h"
 
 /* The owner's. */
 struct restoring {
-	struct rvs_crew crew; /* first: tasks know the crew alone */
-	int root;             /* the target */
-	bool made_root;       /* it was not there, now it is */
-	char **restored;      /* for each entry with links: where its first name
-				 is restored, relative to the target */
+	struct rvs_crew crew;
+	struct rvs_hauls hauls;
+	bool made_root; /* the target was not there, now it is */
 };
-
-static struct restoring *restoring_of(const struct rvs_task *task)
-{
-	return (struct restoring *)task->hand.crew;
-}
-
-/* ---- files ---- */
-
-static void run_file(struct rvs_job *job, unsigned worker)
-{
-	struct rvs_task *task = (struct rvs_task *)job;
-
-	(void)worker;
-	if (!atomic_load(&task->hand.crew->stopped))
-		task->status = rvs_deposit_entry(&task->hand, task->index,
-						 task->dirfd);
-}
-
-/* ---- hard links ---- */
-
-/* The first name is there by now. */
-static void finish_link(struct rvs_task *task)
-{
-	struct rvs_hand *hand = &task->hand;
-	const struct restoring *r = restoring_of(task);
-	uint32_t first = rvs_tree_entry(r->crew.tree, task->index)->link;
-
-	if (atomic_load(&hand->crew->stopped))
-		return;
-	task->status = rvs_deposit_link(hand, task->index, r->root,
-					r->restored[first], task->dirfd);
-	if (task->status == 1)
-		task->status = rvs_deposit_entry(hand, task->index,
-						 task->dirfd);
-}
 
 static int remember_link(struct restoring *r, uint32_t index)
 {
 	const struct rvs_entry *e = rvs_tree_entry(r->crew.tree, index);
 
-	if (S_ISDIR(e->mode) || e->nlink < 2 || r->restored[e->link])
+	if (S_ISDIR(e->mode) || e->nlink < 2 || r->hauls.restored[e->link])
 		return 0;
-	r->restored[e->link] = rvs_tree_path(r->crew.tree, index);
-	return r->restored[e->link] ? 0 : rvs_error_no_memory(r->crew.own.err);
+	r->hauls.restored[e->link] = rvs_tree_path(r->crew.tree, index);
+	return r->hauls.restored[e->link] ? 0 : rvs_error_no_memory(r->crew.own.err);
 }
 
 /* ---- directories ---- */
@@ -114,17 +76,8 @@ static int restore_children(struct restoring *r, uint32_t index, int fd)
 	return status;
 }
 
-/* Children change the time, and may need permissions it has not. */
-static void finish_directory(struct rvs_task *task)
-{
-	if (!atomic_load(&task->hand.crew->stopped))
-		rvs_deposit_attributes(&task->hand, task->index, task->dirfd);
-	(void)close(task->dirfd); /* nothing was written through it */
-}
-
 static int restore_directory(struct restoring *r, uint32_t index, int dirfd)
 {
-	RVS_CLEANUP(rvs_cleanup_free) struct rvs_task *end = NULL;
 	bool made;
 	int fd = open_directory(
 		r, dirfd, rvs_tree_entry(r->crew.tree, index)->name, &made);
@@ -132,32 +85,20 @@ static int restore_directory(struct restoring *r, uint32_t index, int dirfd)
 	if (fd < 0)
 		return rvs_crew_fail(&r->crew, index, r->crew.own.err);
 	r->crew.made[index] |= made;
-	end = rvs_crew_new_task(&r->crew, index, fd);
-	if (!end) {
-		rvs_cleanup_fd(&fd);
-		(void)rvs_error_no_memory(r->crew.own.err);
-		return rvs_crew_fail(&r->crew, index, r->crew.own.err);
-	}
-	end->finish = finish_directory;
 	/* Whatever fails, the files under way need the descriptor. */
 	(void)restore_children(r, index, fd);
-	return rvs_crew_submit(&r->crew, rvs_take(end));
+	return rvs_hauls_end(&r->hauls, index, fd);
 }
 
-static int submit_leaf(struct restoring *r, uint32_t index, int dirfd,
-		       bool linked)
+/* The owner shares it out, while workers are at what comes before it. */
+static int restore_long(struct restoring *r, uint32_t index, int dirfd)
 {
-	struct rvs_task *task = rvs_crew_new_task(&r->crew, index, dirfd);
+	int status = rvs_hauls_submit(&r->hauls);
 
-	if (!task) {
-		(void)rvs_error_no_memory(r->crew.own.err);
-		return rvs_crew_fail(&r->crew, index, r->crew.own.err);
-	}
-	if (linked)
-		task->finish = finish_link;
-	else
-		task->job.run = run_file;
-	return rvs_crew_submit(&r->crew, task);
+	if (status == 0)
+		status = rvs_deposit_entry(&r->crew.own, index, dirfd);
+	rvs_hand_settle(&r->crew.own);
+	return status < 0 ? rvs_crew_fail(&r->crew, index, r->crew.own.err) : 0;
 }
 
 static int restore_entry(struct restoring *r, uint32_t index, int dirfd)
@@ -167,15 +108,14 @@ static int restore_entry(struct restoring *r, uint32_t index, int dirfd)
 
 	if (S_ISDIR(e->mode))
 		return restore_directory(r, index, dirfd);
-	if (r->restored[e->link])
-		return submit_leaf(r, index, dirfd, true);
+	if (r->hauls.restored[e->link])
+		return rvs_hauls_link(&r->hauls, index, dirfd);
 	status = remember_link(r, index);
-	if (status == 0 && S_ISREG(e->mode) && !rvs_deposit_is_long(e))
-		return submit_leaf(r, index, dirfd, false);
-	if (status == 0)
-		status = rvs_deposit_entry(&r->crew.own, index, dirfd);
-	rvs_hand_settle(&r->crew.own);
-	return status < 0 ? rvs_crew_fail(&r->crew, index, r->crew.own.err) : 0;
+	if (status < 0)
+		return rvs_crew_fail(&r->crew, index, r->crew.own.err);
+	if (S_ISREG(e->mode) && rvs_deposit_is_long(e))
+		return restore_long(r, index, dirfd);
+	return rvs_hauls_add(&r->hauls, index, dirfd);
 }
 
 /* ---- the target ---- */
@@ -204,12 +144,12 @@ static int open_target(struct restoring *r, const char *target)
 	r->made_root = mkdir(target, 0700) == 0;
 	if (!r->made_root && errno != EEXIST)
 		return rvs_error_errno(r->crew.err, "%s", target);
-	r->root = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->root < 0)
+	r->hauls.root = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->hauls.root < 0)
 		return rvs_error_errno(r->crew.err, "%s", target);
 	if (r->crew.options->path_count > 0 || r->crew.options->overwrite)
 		return 0;
-	if (check_empty(r->root, r->crew.err) < 0)
+	if (check_empty(r->hauls.root, r->crew.err) < 0)
 		return rvs_error_context(r->crew.err, "%s", target);
 	return 0;
 }
@@ -218,10 +158,10 @@ static int restore_all(struct restoring *r)
 {
 	int status;
 
-	(void)restore_children(r, 0, r->root);
-	status = rvs_crew_collect(&r->crew, 0);
+	(void)restore_children(r, 0, r->hauls.root);
+	status = rvs_hauls_collect(&r->hauls);
 	if (status == 0)
-		rvs_deposit_attributes(&r->crew.own, 0, r->root);
+		rvs_deposit_attributes(&r->crew.own, 0, r->hauls.root);
 	rvs_hand_settle(&r->crew.own);
 	return status;
 }
@@ -240,7 +180,7 @@ static int restore_through(struct restoring *r, const uint32_t *way,
 
 	if (count == 0) {
 		(void)restore_entry(r, index, dirfd);
-		return rvs_crew_collect(&r->crew, 0);
+		return rvs_hauls_collect(&r->hauls);
 	}
 	fd = open_directory(r, dirfd, rvs_tree_entry(r->crew.tree, *way)->name,
 			    &made);
@@ -268,7 +208,7 @@ static int restore_by_way(struct restoring *r, uint32_t index)
 	at = index;
 	for (i = depth; i > 0; i--)
 		way[i - 1] = at = rvs_tree_entry(r->crew.tree, at)->parent;
-	return restore_through(r, way, depth, r->root, index);
+	return restore_through(r, way, depth, r->hauls.root, index);
 }
 
 static int restore_path(struct restoring *r, const char *path)
@@ -332,9 +272,9 @@ static void remove_made(struct restoring *r, uint32_t index, int dirfd)
  */
 static void undo(struct restoring *r, const char *target)
 {
-	if (r->root < 0 || r->crew.options->overwrite)
+	if (r->hauls.root < 0 || r->crew.options->overwrite)
 		return;
-	remove_children(r, 0, r->root);
+	remove_children(r, 0, r->hauls.root);
 	if (r->made_root)
 		(void)rmdir(target); /* as above */
 }
@@ -361,8 +301,8 @@ static int allocate(struct restoring *r)
 	uint32_t index;
 	size_t i;
 
-	r->restored = calloc(rvs_tree_count(crew->tree), sizeof(*r->restored));
-	if (!r->restored)
+	r->hauls.restored = calloc(rvs_tree_count(crew->tree), sizeof(*r->hauls.restored));
+	if (!r->hauls.restored)
 		return rvs_error_no_memory(crew->err);
 	if (options->path_count == 0)
 		crew->total_bytes = count_bytes(crew->tree, 0);
@@ -380,10 +320,10 @@ static void restoring_done(struct restoring *r)
 	uint32_t i;
 
 	rvs_crew_done(&r->crew);
-	for (i = 0; r->restored && i < rvs_tree_count(tree); i++)
-		free(r->restored[i]);
-	free(r->restored);
-	rvs_cleanup_fd(&r->root);
+	for (i = 0; r->hauls.restored && i < rvs_tree_count(tree); i++)
+		free(r->hauls.restored[i]);
+	free(r->hauls.restored);
+	rvs_cleanup_fd(&r->hauls.root);
 	rvs_tree_release(tree);
 }
 
@@ -395,10 +335,11 @@ int rvs_restore(struct rvs_store *store, const char *reference,
 	struct restoring r = { .crew = { .store = store,
 					 .options = options,
 					 .err = err ? err : &own },
-			       .root = -1 };
+			       .hauls = { .root = -1 } };
 	struct rvs_snapshot snapshot = { 0 };
 	int status = rvs_snapshot_find(store, reference, &snapshot, r.crew.err);
 
+	r.hauls.crew = &r.crew;
 	if (status == 0)
 		status = rvs_tree_open(store, snapshot.id, &r.crew.tree,
 				       r.crew.err);

@@ -22,7 +22,16 @@ static void run_some(struct rvs_job *job, unsigned worker)
 
 static void note_finish(struct rvs_task *task)
 {
-	finished[finished_count++] = (unsigned)task->dirfd;
+	finished[finished_count++] = task->index;
+}
+
+static struct rvs_task *new_task(struct crewed *c, uint32_t index)
+{
+	struct rvs_task *task = calloc(1, sizeof(*task));
+
+	assert_non_null(task);
+	rvs_crew_init_task(&c->crew, task, index);
+	return task;
 }
 
 static void start(struct crewed *c, struct rvs_store *store)
@@ -42,11 +51,11 @@ static void test_tasks_are_finished_in_order(void **state)
 
 	start(&c, store);
 	for (i = 0; i < TASKS; i++) {
-		struct rvs_task *task = rvs_crew_new_task(&c.crew, 0, i);
+		struct rvs_task *task = new_task(&c, i);
 
 		task->job.run = run_some;
 		task->finish = note_finish;
-		expect_ok(rvs_crew_submit(&c.crew, task), c.err);
+		expect_ok(rvs_crew_submit(&c.crew, task, 128), c.err);
 		assert_true(rvs_lane_depth(c.crew.lane) <= 128);
 	}
 	expect_ok(rvs_crew_collect(&c.crew, 0), c.err);
@@ -73,13 +82,13 @@ static void test_the_first_failure_is_told(void **state)
 	struct rvs_task *failing, *next;
 
 	start(&c, store);
-	failing = rvs_crew_new_task(&c.crew, crewed_find(&c, "dir/file"), 0);
+	failing = new_task(&c, crewed_find(&c, "dir/file"));
 	failing->job.run = fail_task;
 	failing->finish = note_finish;
-	next = rvs_crew_new_task(&c.crew, 0, 1);
+	next = new_task(&c, 1);
 	next->finish = note_finish;
-	(void)rvs_crew_submit(&c.crew, failing);
-	(void)rvs_crew_submit(&c.crew, next);
+	(void)rvs_crew_submit(&c.crew, failing, 128);
+	(void)rvs_crew_submit(&c.crew, next, 128);
 	expect_status(rvs_crew_collect(&c.crew, 0), RVS_ERR_NO_SPACE, c.err);
 	assert_true(atomic_load(&c.crew.stopped));
 	assert_non_null(strstr(c.err.text, "in dir"));
@@ -125,7 +134,7 @@ static void test_the_user_may_stop_it(void **state)
 
 	start(&c, store);
 	c.options.monitor.cancelled = stop;
-	(void)rvs_crew_submit(&c.crew, rvs_crew_new_task(&c.crew, 0, 0));
+	(void)rvs_crew_submit(&c.crew, new_task(&c, 0), 128);
 	expect_status(rvs_crew_collect(&c.crew, 0), RVS_ERR_INTERRUPTED,
 		      c.err);
 }
