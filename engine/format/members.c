@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "digest.h"
 #include "gzip.h"
 #include "name.h"
+#include "proof.h"
 
 static const char magic[8] = { 'R', 'V', 'S', 'M', 'I', 'D', 'X', '1' };
 
@@ -92,9 +92,7 @@ int rvs_members_encode(const struct rvs_members *members, struct rvs_buf *ret,
 		       struct rvs_error *err)
 {
 	size_t start = ret->len;
-	struct rvs_digest digest;
 	uint32_t i;
-	int r;
 
 	rvs_buf_put(ret, magic, sizeof(magic));
 	rvs_buf_put_u32(ret, members->stream_count);
@@ -107,14 +105,7 @@ int rvs_members_encode(const struct rvs_members *members, struct rvs_buf *ret,
 	}
 	for (i = 0; i < members->count; i++)
 		put_member(ret, &members->items[i]);
-	r = rvs_buf_check(ret, err);
-	if (r == 0)
-		r = rvs_digest_of(ret->bytes + start, ret->len - start, &digest,
-				  err);
-	if (r < 0)
-		return r;
-	rvs_buf_put(ret, digest.bytes, RVS_DIGEST_LEN);
-	return rvs_buf_check(ret, err);
+	return rvs_proof_put(ret, start, err);
 }
 
 static int corrupt(struct rvs_error *err, const char *rule)
@@ -200,23 +191,16 @@ bool rvs_members_plausible(const void *head, uint64_t len)
 static int decode_all(const uint8_t *bytes, size_t len,
 		      struct rvs_members *ret, struct rvs_error *err)
 {
-	struct rvs_digest found;
-	struct rvs_cursor at;
-	const uint8_t *start;
+	int r = rvs_proof_check(bytes, &len, err);
+	struct rvs_cursor at = rvs_cursor_of(bytes, len);
+	const uint8_t *start = rvs_cursor_bytes(&at, sizeof(magic));
 	uint32_t streams, count;
-	int r;
 
-	if (len < sizeof(magic) + RVS_DIGEST_LEN)
-		return corrupt(err, "cut short");
-	len -= RVS_DIGEST_LEN;
-	r = rvs_digest_of(bytes, len, &found, err);
-	if (r < 0)
+	if (r < 0) {
+		(void)rvs_error_context(err, "members.idx");
 		return r;
-	if (memcmp(found.bytes, bytes + len, RVS_DIGEST_LEN))
-		return corrupt(err, "does not match the SHA-256 at its end");
-	at = rvs_cursor_of(bytes, len);
-	start = rvs_cursor_bytes(&at, sizeof(magic));
-	if (memcmp(start, magic, sizeof(magic)))
+	}
+	if (!start || memcmp(start, magic, sizeof(magic)))
 		return corrupt(err, "not an index of this version");
 	streams = rvs_cursor_u32(&at);
 	count = rvs_cursor_u32(&at);

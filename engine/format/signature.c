@@ -5,6 +5,7 @@
 
 #include "cut.h"
 #include "digest.h"
+#include "proof.h"
 
 static const uint8_t magic[8] = "RVSSIGS1";
 
@@ -154,8 +155,6 @@ int rvs_signatures_encode(const struct rvs_signatures *signatures,
 {
 	const struct rvs_signed_file *files = files_of(signatures);
 	size_t start = ret->len, i;
-	struct rvs_digest digest;
-	int r;
 
 	rvs_buf_put(ret, magic, sizeof(magic));
 	rvs_buf_put_u32(ret, (uint32_t)file_count(signatures));
@@ -165,14 +164,7 @@ int rvs_signatures_encode(const struct rvs_signatures *signatures,
 		put_items(ret, items_of(signatures) + files[i].first,
 			  files[i].count);
 	}
-	r = rvs_buf_check(ret, err);
-	if (r == 0)
-		r = rvs_digest_of(ret->bytes + start, ret->len - start, &digest,
-				  err);
-	if (r < 0)
-		return r;
-	rvs_buf_put(ret, digest.bytes, RVS_DIGEST_LEN);
-	return rvs_buf_check(ret, err);
+	return rvs_proof_put(ret, start, err);
 }
 
 static int corrupt(struct rvs_error *err, const char *rule)
@@ -236,21 +228,14 @@ static int decode_file(struct rvs_cursor *at, struct rvs_signatures *ret,
 static int decode_all(const uint8_t *bytes, size_t len,
 		      struct rvs_signatures *ret, struct rvs_error *err)
 {
-	struct rvs_digest found;
-	struct rvs_cursor at;
+	int r = rvs_proof_check(bytes, &len, err);
+	struct rvs_cursor at = rvs_cursor_of(bytes, len);
+	const uint8_t *start = rvs_cursor_bytes(&at, sizeof(magic));
 	uint32_t files, i;
-	int r;
 
-	if (len < sizeof(magic) + RVS_DIGEST_LEN)
-		return corrupt(err, "cut short");
-	len -= RVS_DIGEST_LEN;
-	r = rvs_digest_of(bytes, len, &found, err);
 	if (r < 0)
 		return r;
-	if (memcmp(found.bytes, bytes + len, RVS_DIGEST_LEN))
-		return corrupt(err, "do not match the SHA-256 at their end");
-	at = rvs_cursor_of(bytes, len);
-	if (memcmp(rvs_cursor_bytes(&at, sizeof(magic)), magic, sizeof(magic)))
+	if (!start || memcmp(start, magic, sizeof(magic)))
 		return corrupt(err, "not of this version");
 	files = rvs_cursor_u32(&at);
 	if (at.failed || files > rvs_cursor_left(&at) / (FILE_LEN + ITEM_LEN))
