@@ -226,7 +226,8 @@ static json_t *reference_json(const struct rvs_snapshot *snapshot)
 			 snapshot->name);
 }
 
-typedef int (*change_one)(struct task *task, const char *id, struct rvs_error *err);
+typedef int (*change_one)(struct task *task, const char *id,
+			  struct rvs_error *err);
 
 /* Find all that were named before the first is changed. */
 static int find_named(struct task *task, json_t **ret, struct rvs_error *err)

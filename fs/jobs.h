@@ -48,8 +48,8 @@ void jobs_free(struct jobs *jobs); /* accepts NULL */
 
 /*
  * Begin a job.  @verb must outlive it; @name (NULL: none) says what it works
- * on.  Without @canceller it ends with jobs_cancel() and jobs_stop() alone.  RVS_ERR_BUSY when too
- * many are running, RVS_ERR_INTERRUPTED after jobs_stop().
+ * on.  Without @canceller it ends with jobs_cancel() and jobs_stop() alone.
+ * RVS_ERR_BUSY when too many are running, RVS_ERR_INTERRUPTED after jobs_stop().
  */
 int job_begin(struct jobs *jobs, const char *verb, const char *name,
 	      const struct canceller *canceller, struct job **ret,

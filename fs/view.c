@@ -219,7 +219,8 @@ struct view *view_new(struct rvs_store *store,
 	view->store = store;
 	view->options = *options;
 	if (make_logs(view) && make_snapshots(view) && make_contents(view) &&
-	    make_commands(view) && make_root(view) && make_history(view) && make_raw(view))
+	    make_commands(view) && make_root(view) && make_history(view) &&
+	    make_raw(view))
 		return view;
 	view_free(view);
 	return NULL;

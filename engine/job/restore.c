@@ -301,7 +301,8 @@ static int allocate(struct restoring *r)
 	uint32_t index;
 	size_t i;
 
-	r->hauls.restored = calloc(rvs_tree_count(crew->tree), sizeof(*r->hauls.restored));
+	r->hauls.restored = calloc(rvs_tree_count(crew->tree),
+				   sizeof(*r->hauls.restored));
 	if (!r->hauls.restored)
 		return rvs_error_no_memory(crew->err);
 	if (options->path_count == 0)

@@ -76,10 +76,11 @@ struct rvs_survey_options {
 
 /*
  * RVS_ERR_BUSY when the source does not settle, with the names of what kept
- * changing; RVS_ERR_FAILED with the names of what cannot be read.  On success everything is stored, and the press is drained.
+ * changing; RVS_ERR_FAILED with the names of what cannot be read.  On success
+ * everything is stored, and the press is drained.
  */
-int rvs_survey_run(const struct rvs_survey_options *options, struct rvs_survey *ret,
-		   struct rvs_error *err);
+int rvs_survey_run(const struct rvs_survey_options *options,
+		   struct rvs_survey *ret, struct rvs_error *err);
 void rvs_survey_done(struct rvs_survey *survey);
 
 #endif
