@@ -5,8 +5,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cleanup.h"
+
+enum { NS_PER_MS = 1000 * 1000, NS_PER_S = 1000 * NS_PER_MS };
 
 struct rvs_pool {
 	pthread_mutex_t mutex;
@@ -121,6 +124,17 @@ static int start_workers(struct rvs_pool *pool, unsigned threads)
 	return code;
 }
 
+/* So that waiting may have an end, whatever becomes of the time of day. */
+static void init_clocked(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(cond, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+}
+
 int rvs_pool_new(unsigned threads, struct rvs_pool **ret, struct rvs_error *err)
 {
 	struct rvs_pool *pool = calloc(1, sizeof(*pool));
@@ -135,7 +149,7 @@ int rvs_pool_new(unsigned threads, struct rvs_pool **ret, struct rvs_error *err)
 	}
 	(void)pthread_mutex_init(&pool->mutex, NULL);
 	(void)pthread_cond_init(&pool->work, NULL);
-	(void)pthread_cond_init(&pool->finished, NULL);
+	init_clocked(&pool->finished);
 	/* Fewer workers than asked for still do all the work. */
 	if (start_workers(pool, threads) != 0 && pool->threads == 0) {
 		rvs_pool_free(pool);
@@ -248,6 +262,27 @@ struct rvs_job *rvs_lane_collect(struct rvs_lane *lane)
 	job = take_oldest(lane);
 	(void)pthread_mutex_unlock(&pool->mutex);
 	return job;
+}
+
+bool rvs_lane_wait(struct rvs_lane *lane, unsigned ms)
+{
+	struct rvs_pool *pool = lane->pool;
+	struct timespec end;
+	bool finished;
+	int code = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += (long)(ms % 1000) * NS_PER_MS;
+	end.tv_sec += ms / 1000 + end.tv_nsec / NS_PER_S;
+	end.tv_nsec %= NS_PER_S;
+	(void)pthread_mutex_lock(&pool->mutex);
+	lane->first->awaited = true;
+	while (!lane->first->finished && code == 0)
+		code = pthread_cond_timedwait(&pool->finished, &pool->mutex,
+					      &end);
+	finished = lane->first->finished;
+	(void)pthread_mutex_unlock(&pool->mutex);
+	return finished;
 }
 
 struct rvs_job *rvs_lane_poll(struct rvs_lane *lane)

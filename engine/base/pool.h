@@ -45,6 +45,9 @@ void rvs_lane_free(struct rvs_lane *lane);
 void rvs_lane_submit(struct rvs_lane *lane, struct rvs_job *job);
 /* Wait for the oldest job; NULL when the lane is empty. */
 struct rvs_job *rvs_lane_collect(struct rvs_lane *lane);
+/* Wait for the oldest job, @ms milliseconds at the most; whether it has finished.
+ * The lane must not be empty. */
+bool rvs_lane_wait(struct rvs_lane *lane, unsigned ms);
 /* The oldest job if it has finished, else NULL; does not wait. */
 struct rvs_job *rvs_lane_poll(struct rvs_lane *lane);
 size_t rvs_lane_depth(const struct rvs_lane *lane); /* jobs not collected */

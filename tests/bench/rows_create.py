@@ -3,7 +3,7 @@ import os
 import shutil
 
 import states
-from measure import Command, run, timed, tree_bytes
+from measure import Command, read_all, timed, tree_bytes
 from peers import installed
 from rows import Goal, Limit, Row, Step
 
@@ -25,11 +25,6 @@ def add(peer):
 def make_anew(peer):
     peer.remove()
     peer.make()
-
-
-def read_all(top):
-    """Have all files below @top in the page cache, whatever the system dropped of them meanwhile."""
-    run(Command(["sh", "-c", 'find "$1" -type f -exec cat {} + >/dev/null', "sh", top]))
 
 
 def copy_step(source, target):

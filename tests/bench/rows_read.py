@@ -3,7 +3,7 @@ import os
 import shutil
 
 import states
-from measure import Command, run, timed
+from measure import Command, read_all, run, timed
 from mounts import RESTORING, Ruvsnap, made
 from rows import Goal, Limit, Passes, Row, Step
 
@@ -73,19 +73,28 @@ def tar(path):
     return timed(shell('tar cf - -C "$1" . | cat >/dev/null', path))
 
 
-def restore_step(mount, target):
-    return Step(lambda: timed(mount.restore(target)),
-                before=lambda: shutil.rmtree(target, ignore_errors=True),
-                after=lambda: shutil.rmtree(target, ignore_errors=True))
+class Restores:
+    """Each into a directory of its own, removed in the end: for minutes after that ext4 is slow to make files."""
 
+    def __init__(self, bench):
+        self.top, self.count = os.path.join(bench.scratch, "restored"), 0
 
-def restore_row(bench, title, source, mounts, goals):
-    target = os.path.join(bench.scratch, "restored")
-    steps = {m.name: restore_step(m, target) for m in mounts if isinstance(m, RESTORING)}
-    steps["cp -a"] = Step(lambda: timed(Command(["cp", "-a", source, target])),
-                          before=lambda: shutil.rmtree(target, ignore_errors=True),
-                          after=lambda: shutil.rmtree(target, ignore_errors=True))
-    return Row(f"restore of {title}", {"s": goals}, steps)
+    def step(self, command, before=None):
+        """command(target): the target does not exist."""
+        def restore():
+            os.makedirs(self.top, exist_ok=True)
+            self.count += 1
+            return timed(command(os.path.join(self.top, str(self.count))))
+
+        return Step(restore, before=before)
+
+    def row(self, title, source, mounts, goals):
+        steps = {m.name: self.step(m.restore) for m in mounts if isinstance(m, RESTORING)}
+        steps["cp -a"] = self.step(lambda target: Command(["cp", "-a", source, target]), lambda: read_all(source))
+        return Row(f"restore of {title}", {"s": goals}, steps)
+
+    def remove(self):
+        shutil.rmtree(self.top, ignore_errors=True)
 
 
 def remove(mounts):
@@ -105,7 +114,6 @@ def file_rows(bench):
         for jobs in (1, 4):
             yield reads.cold(f"4 KiB at random, {jobs} {'jobs' if jobs > 1 else 'job'}", RANDOM_GOALS,
                              lambda path, jobs=jobs: read_at_random(path, jobs, seconds))
-    yield restore_row(bench, "vec", source, mounts, RESTORE_GOALS)
     remove(mounts)
 
 
@@ -143,10 +151,13 @@ def walk_rows(bench):
 
 
 def restore_rows(bench):
-    source = bench.data("src")
-    mounts = made(bench, source, RESTORING)
-    yield restore_row(bench, "src", source, mounts, [*RESTORE_GOALS, Goal("cp -a", 1 / 1.5)])
-    remove(mounts)
+    restores = Restores(bench)
+    for data, goals in ("vec", RESTORE_GOALS), ("src", [*RESTORE_GOALS, Goal("cp -a", 1 / 1.5)]):
+        source = bench.data(data)
+        mounts = made(bench, source, RESTORING)
+        yield restores.row(data, source, mounts, goals)
+        remove(mounts)
+    restores.remove()
 
 
 def many_rows(bench):

@@ -230,6 +230,37 @@ static void test_zero_threads_are_one_a_core(void **state)
 	rvs_lane_free(NULL);
 }
 
+/* Done once *@shared is not 0. */
+static void run_when_told(struct rvs_job *job, unsigned worker)
+{
+	struct task *task = (struct task *)job;
+	_Atomic unsigned *told = (_Atomic unsigned *)task->shared;
+
+	while (atomic_load(told) == 0)
+		(void)sched_yield();
+}
+
+static void test_waiting_has_an_end(void **state)
+{
+	struct rvs_pool *pool = new_pool();
+	struct rvs_lane *lane = new_lane(pool, false);
+	_Atomic unsigned told = 0;
+	struct task task = { .job.run = run_when_told,
+			     .shared = (unsigned *)&told };
+
+	rvs_lane_submit(lane, &task.job);
+	assert_false(rvs_lane_wait(lane, 0));
+	assert_false(rvs_lane_wait(lane, 20));
+	atomic_store(&told, 1);
+	while (!rvs_lane_wait(lane, 1000))
+		continue;
+	assert_true(rvs_lane_wait(lane, 0));
+	assert_int_equal(rvs_lane_depth(lane), 1); /* not collected */
+	assert_ptr_equal(rvs_lane_collect(lane), &task.job);
+	rvs_lane_free(lane);
+	rvs_pool_free(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_jobs_may_be_freed_when_collected),
 		cmocka_unit_test(test_poll_gives_the_oldest_alone),
 		cmocka_unit_test(test_zero_threads_are_one_a_core),
+		cmocka_unit_test(test_waiting_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

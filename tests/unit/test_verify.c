@@ -5,8 +5,12 @@
 #include "memory_store.h"
 #include "sandbox.h"
 
+#include <limits.h>
+
 struct findings {
 	unsigned count;
+	bool in_a_file, disordered; /* a directory's came behind a file's of
+				       the same snapshot */
 	char streams[2048]; /* "a.gz b.gz " */
 	char paths[2048];
 	bool has_unknown_snapshot;
@@ -27,6 +31,8 @@ static void note(void *arg, const struct rvs_finding *finding)
 		(void)strcat(strcat(f->paths, finding->path), " ");
 	if (!finding->snapshot || !finding->snapshot[0])
 		f->has_unknown_snapshot = true;
+	f->disordered |= f->in_a_file && !finding->path;
+	f->in_a_file = finding->path != NULL;
 }
 
 static int verify(struct rvs_store *store, struct findings *ret,
@@ -271,6 +277,82 @@ static void test_named_snapshots_alone_are_verified(void **state)
 }
 
 /* The disk gives an error, which is no damage: nothing is known of the bytes. */
+/* However long it takes to hash what lies in a directory. */
+static void test_directories_are_told_before_files(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = memory_store_new(128 << 20);
+	struct findings f;
+	size_t i;
+
+	s->store.path = (char *)"/nowhere";
+	assert_int_equal(mkdir("source", 0755), 0);
+	write_random("source/a", 8 << 20, 1);
+	write_random("source/b", 100, 2);
+	snap_memory(s);
+	for (i = 0; i < s->memory->count; i++) {
+		const struct memory_object *object = &s->memory->objects[i];
+		struct rvs_buf *buf = &object->bytes->buf;
+
+		if (strstr(object->key, ".gz"))
+			buf->bytes[buf->len - 20] ^= 1;
+	}
+	memory_store_reopen(s);
+	assert_int_equal(verify(&s->store, &f, NULL), RVS_ERR_CORRUPT);
+	assert_string_equal(f.paths, "a b ");
+	assert_int_equal(f.count, 4); /* two members, two files */
+	assert_false(f.disordered);
+}
+
+/* How often somebody asks whether to stop, and when he is told so. */
+struct asking {
+	unsigned asked, last;
+	uint64_t done, total;
+	bool went_back;
+};
+
+static bool is_enough(void *arg)
+{
+	struct asking *asking = arg;
+
+	return ++asking->asked > asking->last;
+}
+
+static void follow(void *arg, uint64_t done, uint64_t total)
+{
+	struct asking *asking = arg;
+
+	asking->went_back |= done < asking->done;
+	asking->done = done;
+	asking->total = total;
+}
+
+static void test_it_can_be_interrupted_anywhere(void **state)
+{
+	RVS_CLEANUP(memory_store_cleanup)
+	struct memory_store *s = new_memory_store();
+	struct asking asking = { .last = UINT_MAX };
+	const struct rvs_monitor monitor = { .progress = follow,
+					     .cancelled = is_enough,
+					     .arg = &asking };
+	struct rvs_error err = RVS_ERROR_INIT;
+	unsigned last, all;
+
+	expect_ok(rvs_verify(&s->store, NULL, 0, &monitor, NULL, NULL, NULL,
+			     &err), err);
+	all = asking.asked;
+	assert_true(all > 10);
+	assert_false(asking.went_back);
+	assert_true(asking.done > 0 && asking.done <= asking.total);
+	for (last = 0; last < all; last++) {
+		asking = (struct asking){ .last = last };
+		memory_store_reopen(s);
+		expect_status(rvs_verify(&s->store, NULL, 0, &monitor, NULL,
+					 NULL, NULL, &err),
+			      RVS_ERR_INTERRUPTED, err);
+	}
+}
+
 static void test_a_failing_disk_is_no_finding(void **state)
 {
 	RVS_CLEANUP(memory_store_cleanup)
@@ -312,6 +394,8 @@ int main(void)
 		sandbox_test(test_a_warm_cache_hides_no_damage),
 		sandbox_test(test_a_deleted_base_is_verified_too),
 		sandbox_test(test_named_snapshots_alone_are_verified),
+		sandbox_test(test_directories_are_told_before_files),
+		sandbox_test(test_it_can_be_interrupted_anywhere),
 		sandbox_test(test_a_failing_disk_is_no_finding),
 	};
 
