@@ -16,7 +16,9 @@
 #include "source/input.h"
 #include "store/store.h"
 
-enum { IN_FLIGHT = 3 }; /* pieces of one lane, for each worker */
+/* Pieces of one lane, besides one for each worker: so many that no worker waits
+ * for the owner, who is slow to wake. */
+enum { IN_FLIGHT = 20 };
 
 /* A file while it is taken in: from its first chunk to its end. */
 struct file {
@@ -437,7 +439,7 @@ int rvs_ingest_new(const struct rvs_ingest_options *options,
 	if (!ingest)
 		return rvs_error_no_memory(err);
 	ingest->options = *options;
-	ingest->limit = IN_FLIGHT * rvs_pool_threads(options->pool);
+	ingest->limit = IN_FLIGHT + rvs_pool_threads(options->pool);
 	ingest->capture = (struct rvs_capture){ options->source,
 						options->monitor,
 						options->scratch };

@@ -8,8 +8,9 @@
 #include "format/digest.h"
 #include "format/gzip.h"
 
-/* Members being packed, and being written, for each worker. */
-enum { IN_FLIGHT = 4 };
+/* Members being packed, and being written, besides one for each worker: so many
+ * that no worker waits for the owner, who is slow to wake. */
+enum { IN_FLIGHT = 64 };
 
 struct rvs_strand {
 	struct rvs_press *press;
@@ -327,7 +328,7 @@ static int submit(struct rvs_press *press, struct rvs_strand *strand,
 	strand->unwritten++;
 	strand->put = true;
 	rvs_lane_submit(press->packing, &m->job);
-	return pump(press, (size_t)IN_FLIGHT * press->workers, err);
+	return pump(press, IN_FLIGHT + press->workers, err);
 }
 
 int rvs_press_put(struct rvs_press *press, struct rvs_strand *strand,
