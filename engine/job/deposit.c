@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,9 @@ struct sharing {
 	struct rvs_hasher *hasher;
 	struct rvs_hand *hand; /* of the file */
 	int fd;
+	/* One write at a time: in the kernel they would wait for the file's
+	 * lock spinning. */
+	pthread_mutex_t writing;
 	int status;
 };
 
@@ -230,7 +234,7 @@ static void run_block(struct rvs_job *job, unsigned worker)
 {
 	struct block *block = (struct block *)job;
 	struct rvs_hand *hand = &block->task.hand;
-	const struct sharing *s = block->sharing;
+	struct sharing *s = block->sharing;
 	ssize_t n;
 
 	(void)worker;
@@ -244,10 +248,12 @@ static void run_block(struct rvs_job *job, unsigned worker)
 	n = rvs_tree_peek(hand->crew->tree, s->file, block->buf.bytes, BLOCK,
 			  block->at, hand->err);
 	block->buf.len = n < 0 ? 0 : (size_t)n;
+	(void)pthread_mutex_lock(&s->writing);
 	block->task.status =
 		n < 0 ? (int)n :
 			write_sparse(hand, s->fd, block->buf.bytes,
 				     block->buf.len, block->at);
+	(void)pthread_mutex_unlock(&s->writing);
 }
 
 /* A failure is the file's. */
@@ -287,7 +293,8 @@ static int write_shared(struct rvs_hand *hand, const struct rvs_entry *file,
 			int fd, struct rvs_hasher *hasher)
 {
 	struct rvs_crew *crew = hand->crew;
-	struct sharing s = { file, hasher, hand, fd, 0 };
+	struct sharing s = { file, hasher, hand, fd,
+			     PTHREAD_MUTEX_INITIALIZER, 0 };
 	uint64_t at;
 	int status = 0;
 
