@@ -16,9 +16,9 @@
 #include "source/input.h"
 #include "store/store.h"
 
-/* Pieces of one lane, besides one for each worker: so many that no worker waits
- * for the owner, who is slow to wake. */
-enum { IN_FLIGHT = 20 };
+/* Pieces of one lane for each worker, so that none waits for the owner, who is
+ * slow to wake; and for however many. */
+enum { IN_FLIGHT = 6, IN_FLIGHT_MAX = 48 };
 
 /* A file while it is taken in: from its first chunk to its end. */
 struct file {
@@ -44,6 +44,18 @@ struct rvs_ingest {
 	struct rvs_dedup *dedup;
 	uint64_t done_bytes, total_bytes; /* for progress */
 };
+
+/* ---- progress ---- */
+
+static void report(struct rvs_ingest *ingest, uint64_t bytes)
+{
+	const struct rvs_monitor *m = ingest->options.monitor;
+
+	ingest->done_bytes += bytes;
+	if (m->progress)
+		m->progress(m->arg, ingest->done_bytes,
+			    ingest->total_bytes);
+}
 
 /* ---- deciding: what a piece becomes ---- */
 
@@ -122,6 +134,7 @@ static int decide_batch(struct rvs_ingest *ingest, struct rvs_batch *batch,
 {
 	int r = rvs_batch_store(batch, ingest->dedup, ingest->bundle, err);
 
+	report(ingest, rvs_batch_bytes(batch));
 	rvs_batch_free(batch);
 	return r;
 }
@@ -139,6 +152,7 @@ static int decide_piece(struct rvs_ingest *ingest, struct rvs_piece *p,
 		r = decide_hole(ingest, p, err);
 	else if (r == 0)
 		r = decide_end(ingest, p, err);
+	report(ingest, p->len);
 	rvs_piece_drop(p);
 	return r;
 }
@@ -174,16 +188,6 @@ static bool is_cancelled(const struct rvs_ingest *ingest)
 	return m->cancelled && m->cancelled(m->arg);
 }
 
-static void report(struct rvs_ingest *ingest, uint64_t bytes)
-{
-	const struct rvs_monitor *m = ingest->options.monitor;
-
-	ingest->done_bytes += bytes;
-	if (m->progress)
-		m->progress(m->arg, ingest->done_bytes,
-			    ingest->total_bytes);
-}
-
 static int make_room(struct rvs_ingest *ingest, struct rvs_error *err)
 {
 	int r = collect_looked(ingest, ingest->limit, err);
@@ -216,7 +220,6 @@ static void send_piece(struct rvs_ingest *ingest, struct rvs_piece *p)
 		rvs_lane_submit(ingest->summing, &p->sum);
 	}
 	rvs_lane_submit(ingest->looking, &p->look);
-	report(ingest, p->len);
 }
 
 static void send_filling(struct rvs_ingest *ingest)
@@ -409,7 +412,6 @@ static int send_batch(struct rvs_ingest *ingest, struct rvs_error *err)
 		r = make_room(ingest, err);
 	if (r < 0)
 		return r;
-	report(ingest, rvs_batch_bytes(ingest->batch));
 	rvs_lane_submit(ingest->looking,
 			rvs_batch_job(rvs_take(ingest->batch)));
 	return 0;
@@ -439,7 +441,9 @@ int rvs_ingest_new(const struct rvs_ingest_options *options,
 	if (!ingest)
 		return rvs_error_no_memory(err);
 	ingest->options = *options;
-	ingest->limit = IN_FLIGHT + rvs_pool_threads(options->pool);
+	ingest->limit = IN_FLIGHT * rvs_pool_threads(options->pool);
+	if (ingest->limit > IN_FLIGHT_MAX)
+		ingest->limit = IN_FLIGHT_MAX;
 	ingest->capture = (struct rvs_capture){ options->source,
 						options->monitor,
 						options->scratch };

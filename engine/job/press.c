@@ -8,9 +8,9 @@
 #include "format/digest.h"
 #include "format/gzip.h"
 
-/* Members being packed, and being written, besides one for each worker: so many
- * that no worker waits for the owner, who is slow to wake. */
-enum { IN_FLIGHT = 64 };
+/* Members being packed, and being written, for each worker, so that none waits
+ * for the owner, who is slow to wake; and for however many. */
+enum { IN_FLIGHT = 16, IN_FLIGHT_MAX = 128 };
 
 struct rvs_strand {
 	struct rvs_press *press;
@@ -55,6 +55,7 @@ struct rvs_press {
 	struct rvs_lane *summing, *writing;
 	struct rvs_codec **codecs; /* one for each worker */
 	unsigned workers;
+	unsigned limit; /* members in flight in a lane */
 	struct rvs_strand *strands;
 	struct member *spare;
 	int status; /* of the first failure */
@@ -263,6 +264,9 @@ int rvs_press_new(struct rvs_writer *writer, struct rvs_pool *pool, int level,
 		return rvs_error_no_memory(err);
 	press->writer = writer;
 	press->workers = rvs_pool_threads(pool);
+	press->limit = IN_FLIGHT * press->workers;
+	if (press->limit > IN_FLIGHT_MAX)
+		press->limit = IN_FLIGHT_MAX;
 	r = new_codecs(press, level, err);
 	if (r == 0)
 		r = rvs_lane_new(pool, false, &press->packing, err);
@@ -328,7 +332,7 @@ static int submit(struct rvs_press *press, struct rvs_strand *strand,
 	strand->unwritten++;
 	strand->put = true;
 	rvs_lane_submit(press->packing, &m->job);
-	return pump(press, IN_FLIGHT + press->workers, err);
+	return pump(press, press->limit, err);
 }
 
 int rvs_press_put(struct rvs_press *press, struct rvs_strand *strand,

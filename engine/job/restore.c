@@ -40,7 +40,9 @@ static int remember_link(struct restoring *r, uint32_t index)
 	if (S_ISDIR(e->mode) || e->nlink < 2 || r->hauls.restored[e->link])
 		return 0;
 	r->hauls.restored[e->link] = rvs_tree_path(r->crew.tree, index);
-	return r->hauls.restored[e->link] ? 0 : rvs_error_no_memory(r->crew.own.err);
+	return r->hauls.restored[e->link] ?
+		       0 :
+		       rvs_error_no_memory(r->crew.own.err);
 }
 
 /* ---- directories ---- */
