@@ -115,13 +115,17 @@ static int compare_pages(const struct rvs_prior *prior,
 	return rvs_buf_check(&c->runs, err);
 }
 
+static struct rvs_signature signature_of(const struct rvs_dedup_chunk *c)
+{
+	return (struct rvs_signature){ c->at, (uint32_t)c->len, c->digest };
+}
+
 /* Whether the old file is known to have just these bytes at the same offset:
  * then there is one run of pages, all equal. */
 static bool is_signed(const struct rvs_prior *prior, struct rvs_dedup_chunk *c)
 {
 	const struct rvs_entry *old = c->file->old;
-	const struct rvs_signature wanted = { c->at, (uint32_t)c->len,
-					      c->digest };
+	const struct rvs_signature wanted = signature_of(c);
 	const struct run run = { 0, (uint32_t)c->len, true };
 
 	if (!old || !rvs_prior_has_chunk(prior, old, &wanted))
@@ -204,8 +208,7 @@ static int decide_runs(struct rvs_dedup *dedup, const struct rvs_dedup_chunk *c,
 		       struct rvs_error *err)
 {
 	const struct run *runs = (const struct run *)c->runs.bytes;
-	const struct rvs_signature signature = { c->at, (uint32_t)c->len,
-						 c->digest };
+	const struct rvs_signature signature = signature_of(c);
 	struct rvs_buf *signatures = &c->file->content->signatures;
 	size_t count = c->runs.len / sizeof(*runs), i;
 	int r;

@@ -250,34 +250,27 @@ static int send_chunk(void *arg, struct rvs_window *window,
 	return 0;
 }
 
-static int send_hole(void *arg, uint64_t len, struct rvs_error *err)
+/* A piece without bytes: @len zeros, or the end. */
+static int send_bare(struct file *file, enum rvs_piece_kind kind, uint64_t len,
+		     struct rvs_error *err)
 {
-	struct file *file = arg;
 	struct rvs_piece *p;
 	int r;
 
 	send_filling(file->ingest);
-	r = new_piece(file, RVS_PIECE_HOLE, &p, err);
+	r = new_piece(file, kind, &p, err);
 	if (r < 0)
 		return r;
 	p->len = len;
+	p->whole = kind == RVS_PIECE_END && file->whole;
 	file->file.content->size += len;
 	send_piece(file->ingest, p);
 	return 0;
 }
 
-static int send_end(struct file *file, struct rvs_error *err)
+static int send_hole(void *arg, uint64_t len, struct rvs_error *err)
 {
-	struct rvs_piece *p;
-	int r;
-
-	send_filling(file->ingest);
-	r = new_piece(file, RVS_PIECE_END, &p, err);
-	if (r < 0)
-		return r;
-	p->whole = file->whole;
-	send_piece(file->ingest, p);
-	return 0;
+	return send_bare(arg, RVS_PIECE_HOLE, len, err);
 }
 
 /* ---- files ---- */
@@ -331,7 +324,7 @@ static int send_file(struct file *file, int fd, uint64_t size,
 
 	if (r < 0 && !content->unreadable)
 		return r;
-	return send_end(file, err);
+	return send_bare(file, RVS_PIECE_END, 0, err);
 }
 
 /* The prior may have a file of just these bytes, whose extents @content gets;

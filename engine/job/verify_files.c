@@ -59,7 +59,8 @@ static int read_file(struct reading *reading, struct rvs_hasher *hasher,
 
 	while (at < file->size) {
 		uint64_t end = next_extent(reading->tree, file, at);
-		size_t len = end - at < VERIFY_BLOCK ? (size_t)(end - at) : VERIFY_BLOCK;
+		size_t len = end - at < VERIFY_BLOCK ? (size_t)(end - at) :
+						       VERIFY_BLOCK;
 		struct rvs_damage damage;
 		ssize_t n = rvs_tree_read(reading->tree, file, block, len, at,
 					  &damage, &reading->err);
@@ -186,7 +187,7 @@ static int judge(struct verifying *v, struct reading *reading)
 	v->result->files++;
 	for (i = 0; i < reading->damage_count; i++)
 		verify_report(v, rvs_tree_id(reading->tree), path,
-		       &reading->damages[i]);
+			      &reading->damages[i]);
 	if (reading->damage_count == 0)
 		r = remember_good(v, &reading->key);
 	v->result->bytes += reading->bytes;
